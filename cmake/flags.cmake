@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+# Warnings and sanitizers: private to our own targets, a consumer inherits neither.
+
+# downhaul_warnings(<target> [LIBRARY])  the library itself is held to -Wshadow as well
+function(downhaul_warnings target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "LIBRARY" "" "")
+  target_compile_options(${target} PRIVATE
+    -Wall -Wextra -Wpedantic -Wconversion
+    $<$<BOOL:${arg_LIBRARY}>:-Wshadow>
+    $<$<BOOL:${DOWNHAUL_WERROR}>:-Werror>)
+endfunction()
+
+# downhaul_instrument(<target>)  the sanitizer of this build; every target of one program needs the same
+function(downhaul_instrument target)
+  if(DOWNHAUL_SANITIZE STREQUAL "address")
+    set(flags -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  elseif(DOWNHAUL_SANITIZE STREQUAL "thread")
+    set(flags -fsanitize=thread)
+  else()
+    return()
+  endif()
+  target_compile_options(${target} PRIVATE ${flags} -fno-omit-frame-pointer)
+  target_link_options(${target} PRIVATE ${flags})
+endfunction()

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// impl/observer.hpp (room: wait) — what hangs on a source's list.
+//
+// Idea       Intrusive, doubly linked. A waiter hangs on a source by a wait_node; a child context
+//            and an after_func callback hang on a done by observers of their own kind.
+// Ownership  The list owns nothing. Every node is unlinked, under the source's lock, before its
+//            memory goes.
+// Threads    Links are guarded by the lock of the source whose list the node is on.
+#pragma once
+
+#include <cstdint>
+
+namespace downhaul::impl {
+
+class waiter;
+
+struct list_node {
+  list_node* prev = nullptr;
+  list_node* next = nullptr;
+
+  bool linked() const noexcept { return next != nullptr; }
+};
+
+enum class observer_kind : std::uint8_t { waiter, child, callback };
+
+struct observer : list_node {
+  explicit observer(observer_kind k) noexcept : what{k} {}
+  const observer_kind what;
+};
+
+/// One waiter's wait on one source. Lives on the waiter's stack (or in a select_case).
+struct wait_node : observer {
+  wait_node() noexcept : observer{observer_kind::waiter} {}
+
+  bool elect = false;      // the waiter waits on several nodes: win it by waiter::try_win first
+  bool ok = false;         // written by the waker before notify: true a value passed, false closed
+  waiter* who = nullptr;   // constant while linked
+  void* slot = nullptr;    // receive: raw storage to move into; send: the element to move from
+};
+
+/// Circular list with its own head; the empty list points at itself.
+template <class Node>
+class observer_list {
+ public:
+  observer_list() noexcept { head_.prev = head_.next = &head_; }
+  observer_list(const observer_list&) = delete;
+  observer_list& operator=(const observer_list&) = delete;
+
+  bool empty() const noexcept { return head_.next == &head_; }
+  Node* front() const noexcept { return empty() ? nullptr : static_cast<Node*>(head_.next); }
+  void push_back(Node& n) noexcept {
+    n.prev = head_.prev;
+    n.next = &head_;
+    head_.prev->next = &n;
+    head_.prev = &n;
+  }
+  static void remove(Node& n) noexcept {
+    n.prev->next = n.next;
+    n.next->prev = n.prev;
+    n.prev = n.next = nullptr;
+  }
+  Node* pop_front() noexcept {
+    Node* n = front();
+    if (n != nullptr) remove(*n);
+    return n;
+  }
+
+ private:
+  list_node head_;
+};
+
+using wait_list = observer_list<wait_node>;
+
+}  // namespace downhaul::impl

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// impl/source.hpp (room: wait) — what can be waited for.
+//
+// Idea       A source owns a list of observers. A channel is a source whose waiters exchange values;
+//            the done of a context is a source that closes once. Handles (chan, recv_chan, context)
+//            are counted references to a source.
+// Ownership  Intrusive count. The last unref() disposes of the source in a loop: what is released
+//            while a release is under way on the same goroutine or thread joins that one's queue,
+//            so a chain of a million sources is freed without recursion.
+// Threads    ref/unref from anywhere.
+// Cost       ref, unref: one relaxed/acq_rel RMW each.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+namespace downhaul::impl {
+
+enum class source_kind : std::uint8_t { channel, done };
+
+class source {
+ public:
+  source(const source&) = delete;
+  source& operator=(const source&) = delete;
+
+  source_kind kind() const noexcept { return kind_; }
+
+  void ref() noexcept {
+    refs_.fetch_add(1, std::memory_order_relaxed);  // [refs] count only: the caller owns one
+  }
+  /// False when the last reference is gone already: the source is dying, leave it alone.
+  bool try_ref() noexcept {
+    std::uint32_t n = refs_.load(std::memory_order_relaxed);  // [refs] the CAS below decides
+    while (n != 0) {
+      // [refs] count only: whoever calls this keeps the memory alive by another way (a lock).
+      if (refs_.compare_exchange_weak(n, n + 1, std::memory_order_relaxed)) return true;
+    }
+    return false;
+  }
+  void unref() noexcept {
+    // [refs] release: what this owner did is visible to the one who disposes; acquire: he sees it.
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) release(this);
+  }
+  std::uint32_t refs() const noexcept {
+    return refs_.load(std::memory_order_relaxed);  // [refs] a hint, for tests
+  }
+
+ protected:
+  explicit source(source_kind kind, std::uint32_t refs = 1) noexcept : refs_{refs}, kind_{kind} {}
+  ~source() = default;
+
+ private:
+  friend class release_queue;
+  /// Frees the object. Called once, without any lock, never nested inside another dispose().
+  virtual void dispose() noexcept = 0;
+  static void release(source* last) noexcept;
+
+  source* next_released_ = nullptr;  // owned by the release queue it is on
+  std::atomic<std::uint32_t> refs_;  // [refs]
+  const source_kind kind_;
+};
+
+/// A counted reference; null is allowed (a nil channel).
+template <class Source>
+class source_ref {
+ public:
+  source_ref() noexcept = default;
+  /// Takes over the reference that the caller owns.
+  static source_ref adopt(Source* s) noexcept {
+    source_ref r;
+    r.source_ = s;
+    return r;
+  }
+  static source_ref share(Source* s) noexcept {
+    if (s != nullptr) s->ref();
+    return adopt(s);
+  }
+  source_ref(const source_ref& other) noexcept : source_{other.source_} {
+    if (source_ != nullptr) source_->ref();
+  }
+  source_ref(source_ref&& other) noexcept : source_{std::exchange(other.source_, nullptr)} {}
+  source_ref& operator=(source_ref other) noexcept {
+    std::swap(source_, other.source_);
+    return *this;
+  }
+  ~source_ref() {
+    if (source_ != nullptr) source_->unref();
+  }
+
+  Source* get() const noexcept { return source_; }
+  Source* operator->() const noexcept { return source_; }
+  Source& operator*() const noexcept { return *source_; }
+  explicit operator bool() const noexcept { return source_ != nullptr; }
+  /// Gives the reference up to the caller.
+  Source* detach() noexcept { return std::exchange(source_, nullptr); }
+
+  friend bool operator==(const source_ref& a, const source_ref& b) noexcept {
+    return a.source_ == b.source_;
+  }
+
+ private:
+  Source* source_ = nullptr;
+};
+
+}  // namespace downhaul::impl

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// wait/done_source.hpp — a source that closes once: the done of a context.
+//
+// Idea       One word says open or closed; a list holds who is to be told. Waiters, child contexts
+//            and callbacks hang on the same list. Closing it — publishing the word, walking the
+//            list, telling each — belongs to the context room, which derives from this.
+// Ownership  Counted, see source.
+// Threads    closed(), add(), remove(): anybody.
+// Cost       closed(): one load. add, remove: one lock each.
+//
+// The word   bit 0  closed      set once, by the one who closes; never cleared
+//            bit 1  observed    set under mu before the first observer is linked; while it is clear
+//                               and bit 0 is too, the list is empty and closing needs no lock
+//            bit 2  detached    set together with closed by a parent's walk: off the parent's list
+//            rest   for the context room: which record says why (see context/)
+//
+// [done]  add:    A1 lock; A2 set observed unless closed (CAS); A3 link; unlock
+//         close:  C1 set closed (CAS on the whole word); C2 if observed was set: lock, take the list
+//   If C1 precedes A2 in the word's order, A2 fails and the observer is told by its own caller.
+//   Else C1's CAS sees observed and C2 waits for the lock, hence sees the link.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "downhaul/impl/observer.hpp"
+#include "downhaul/impl/source.hpp"
+#include "platform/mutex.hpp"
+
+namespace downhaul::impl {
+
+class done_source : public source {
+ public:
+  static constexpr std::uintptr_t closed_bit = 1;
+  static constexpr std::uintptr_t observed_bit = 2;
+  static constexpr std::uintptr_t detached_bit = 4;
+  static constexpr std::uintptr_t flag_bits = 7;
+
+  bool closed() const noexcept {
+    return (word_.load(std::memory_order_acquire) & closed_bit) != 0;  // [done] pairs with C1
+  }
+  /// False if closed already: then the observer is not linked and the caller tells it himself.
+  bool add(observer& o) noexcept;
+  /// Unlinks the observer if it is still linked. Returns whether it was.
+  bool remove(observer& o) noexcept;
+  /// How many observers hang here. For tests.
+  std::size_t observers() noexcept;
+
+ protected:
+  explicit done_source(std::uintptr_t open_word, std::uint32_t refs = 1) noexcept
+      : source{source_kind::done, refs}, word_{open_word} {}
+  ~done_source() = default;
+
+  std::atomic<std::uintptr_t> word_;           // [done]
+  ranked_mutex<rank::context> mu_;             // one node's at a time
+  observer_list<observer> observers_;          // guarded by mu_
+};
+
+}  // namespace downhaul::impl

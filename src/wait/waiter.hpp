@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// wait/waiter.hpp — who waits: a thread, a goroutine (and later a coroutine).
+//
+// Idea       A wait is: prepare(), hang nodes on sources, park(). A waker takes a node off a list
+//            under the source's lock, elects it if the waiter has several (try_win), fills it in,
+//            unlocks, and calls notify(). Exactly one notify belongs to each park.
+// Ownership  Waiters are type-stable: goroutine control blocks and thread records come from free
+//            lists and are never unmapped, so a late touch of the state word is harmless.
+// Threads    prepare, park: the waiter itself. try_win, notify: anybody who took its node.
+// Cost       notify of one that has not parked yet: one RMW. Of a parked goroutine: one RMW and a
+//            push on a run queue. Of a parked thread: one RMW and a futex wake.
+//
+// [park]  state: running → parking → parked, or → notified
+//   owner:  P0 store parking; publish the nodes; leave the stack; P1 CAS parking→parked
+//   waker:  N1 exchange(notified)
+//   P1 fails: it was notified meanwhile and goes on at once. N1 saw parked: the waker queues it,
+//   exactly once. N1 saw parking: P1 will fail; nobody queues it. After N1 the waker touches the
+//   waiter no more unless it saw parked, in which case the waiter cannot run before make_ready.
+//   P1 is done off the goroutine's stack (on the worker's), so that whoever resumes it finds the
+//   stack left. N1 release / P1 acquire, and N1 acquire / P1 release: what the waker wrote into the
+//   node is visible after park; what the owner saved is visible to the one who resumes it.
+//
+// [elect]  winner: null → the node that fires
+//   Reset by the owner in prepare(), before any node is published (the sources' locks publish it).
+//   try_win runs under the lock of the source whose list the node is on, hence never after the
+//   owner has unlinked all nodes. acq_rel CAS; read by the owner after park.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "downhaul/impl/observer.hpp"
+#include "downhaul/impl/source.hpp"
+#include "wait/wait_reason.hpp"
+
+namespace downhaul::impl {
+
+class waiter;
+
+struct waiter_ops {
+  /// Returns when the state is notified. Called by the waiter itself, state is parking.
+  void (*park)(waiter&) noexcept;
+  /// The state went parked → notified: queue it, wake its thread. Called once per such change.
+  void (*make_ready)(waiter&) noexcept;
+};
+
+/// What was released while a release was under way here: see source::release.
+class release_queue {
+ public:
+  void push(source* s) noexcept {
+    s->next_released_ = nullptr;
+    *tail_ = s;
+    tail_ = &s->next_released_;
+  }
+  /// Disposes of `last` and of everything that this releases, in a loop.
+  void run(source* last) noexcept;
+
+ private:
+  bool running_ = false;
+  source* head_ = nullptr;
+  source** tail_ = &head_;
+};
+
+class waiter {
+ public:
+  enum state : std::uint32_t { running, parking, parked, notified };
+
+  explicit waiter(const waiter_ops& ops) noexcept : ops_{&ops} {}
+  waiter(const waiter&) = delete;
+  waiter& operator=(const waiter&) = delete;
+
+  /// Begins a wait; before any node is published.
+  void prepare() noexcept {
+    winner_.store(nullptr, std::memory_order_relaxed);  // [elect] published by the sources' locks
+    state_.store(parking, std::memory_order_relaxed);   // P0 [park] published by the sources' locks
+  }
+  /// Waits for the notify that belongs to this wait. `why` shows in lists of goroutines.
+  void park(wait_reason why) noexcept {
+    reason_.store(why, std::memory_order_relaxed);  // for the registry only
+    ops_->park(*this);
+    reason_.store(wait_reason::none, std::memory_order_relaxed);  // for the registry only
+  }
+  /// [elect] True for the one node that decides the wait. Under the lock of the node's source.
+  bool try_win(wait_node& n) noexcept {
+    wait_node* none = nullptr;
+    // [elect] release: the owner that reads winner() sees the node; acquire: pairs with others' CAS
+    return winner_.compare_exchange_strong(none, &n, std::memory_order_acq_rel,
+                                           std::memory_order_relaxed);
+  }
+  /// The node that won, or null. For the owner.
+  wait_node* winner() const noexcept {
+    return winner_.load(std::memory_order_acquire);  // [elect] pairs with try_win
+  }
+  /// Ends the wait. Outside all locks; the last touch of the waiter by the waker.
+  void notify() noexcept {
+    if (state_.exchange(notified, std::memory_order_acq_rel) == parked) {  // N1 [park]
+      ops_->make_ready(*this);
+    }
+  }
+  /// P1 [park], by the one who runs on another stack (or thread) of the waiter's own: true if it is
+  /// parked now, false if it was notified and goes on.
+  bool commit_park() noexcept {
+    std::uint32_t expected = parking;
+    return state_.compare_exchange_strong(expected, parked, std::memory_order_acq_rel,  // P1 [park]
+                                          std::memory_order_acquire);  // P1 failed: pairs with N1
+  }
+  std::atomic<std::uint32_t>& state_word() noexcept { return state_; }
+  wait_reason reason() const noexcept {
+    return reason_.load(std::memory_order_relaxed);  // a snapshot
+  }
+  void set_reason(wait_reason why) noexcept {
+    reason_.store(why, std::memory_order_relaxed);  // for the registry only
+  }
+
+  release_queue released;  // owned by the goroutine or thread itself
+
+ private:
+  std::atomic<std::uint32_t> state_{running};               // [park]
+  std::atomic<wait_reason> reason_{wait_reason::none};      // written by the owner
+  std::atomic<wait_node*> winner_{nullptr};                 // [elect]
+  const waiter_ops* const ops_;                             // constant
+};
+
+/// The goroutine running here, else this thread. Aborts on the scheduler's own stack, where nothing
+/// may wait. The result must not be kept across a park by anything that can change threads — a
+/// goroutine's own waiter is stable, which is all that waits use.
+waiter& this_waiter() noexcept;
+/// True inside a goroutine.
+bool on_goroutine() noexcept;
+
+/// Notifies, after the locks are gone, what was taken off lists under them.
+/// A chain through the nodes' `next`: the nodes are off their lists and their owners still parked.
+class wake_list {
+ public:
+  void push(wait_node& n) noexcept {
+    n.prev = nullptr;
+    n.next = nullptr;
+    *tail_ = &n;
+    tail_ = &n.next;
+  }
+  bool empty() const noexcept { return head_ == nullptr; }
+  /// Notifies all. A node may vanish as soon as its owner is notified.
+  void notify_all() noexcept {
+    list_node* n = head_;
+    head_ = nullptr;
+    tail_ = &head_;
+    while (n != nullptr) {
+      list_node* next = n->next;
+      n->next = nullptr;
+      static_cast<wait_node*>(n)->who->notify();
+      n = next;
+    }
+  }
+
+ private:
+  list_node* head_ = nullptr;
+  list_node** tail_ = &head_;
+};
+
+}  // namespace downhaul::impl
