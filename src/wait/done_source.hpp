@@ -23,6 +23,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "downhaul/impl/observer.hpp"
@@ -45,6 +46,9 @@ class done_source : public source {
   bool add(observer& o) noexcept;
   /// Unlinks the observer if it is still linked. Returns whether it was.
   bool remove(observer& o) noexcept;
+  bool ready() noexcept final { return closed(); }
+  bool watch(wait_node& node) noexcept final { return add(node); }
+  void unwatch(wait_node& node) noexcept final { remove(node); }
   /// How many observers hang here. For tests.
   std::size_t observers() noexcept;
 

@@ -56,6 +56,9 @@ inline void count(thread_record& me, tally what, std::int64_t by) noexcept {
 }
 inline void count(tally what, std::int64_t by) noexcept { count(this_thread(), what, by); }
 
+/// Sched: the calling thread is the library's own and does not count as external.
+void mark_runtime_thread() noexcept;
+
 /// The sum over all threads; exact when nothing runs meanwhile.
 std::int64_t total(tally what) noexcept;
 /// How many plain threads (not the runtime's own) have a record in use now.

@@ -10,6 +10,7 @@
 // Threads    Links are guarded by the lock of the source whose list the node is on.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace downhaul::impl {
@@ -50,6 +51,11 @@ class observer_list {
 
   bool empty() const noexcept { return head_.next == &head_; }
   Node* front() const noexcept { return empty() ? nullptr : static_cast<Node*>(head_.next); }
+  std::size_t count() const noexcept {
+    std::size_t n = 0;
+    for (const list_node* p = head_.next; p != &head_; p = p->next) ++n;
+    return n;
+  }
   void push_back(Node& n) noexcept {
     n.prev = head_.prev;
     n.next = &head_;

@@ -19,6 +19,8 @@
 
 namespace downhaul::impl {
 
+struct wait_node;
+
 enum class source_kind : std::uint8_t { channel, done };
 
 class source {
@@ -44,6 +46,16 @@ class source {
     // [refs] release: what this owner did is visible to the one who disposes; acquire: he sees it.
     if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) release(this);
   }
+  /// True once waiting for this source would not block: a done is closed, a channel has something
+  /// to receive or is closed. Takes no value.
+  virtual bool ready() noexcept = 0;
+  /// Hangs a waiter's node here, to be woken when the source becomes ready; a value that arrives
+  /// with it is discarded (its slot is null: only for elements of no size). False: ready already,
+  /// and nothing is linked.
+  virtual bool watch(wait_node& node) noexcept = 0;
+  /// Unlinks the node if it is still linked.
+  virtual void unwatch(wait_node& node) noexcept = 0;
+
   std::uint32_t refs() const noexcept {
     return refs_.load(std::memory_order_relaxed);  // [refs] a hint, for tests
   }
