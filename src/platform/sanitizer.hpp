@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// Idea       one place that knows which sanitizer this build runs under, for GCC and Clang alike.
+// Ownership  none. lsan_register_root only lends the leak checker a range to scan.
+// Threads    every function may be called from any thread.
+// Cost       nothing in a plain build.
+// Source     sanitizer/common_interface_defs.h, lsan_interface.h.
+
+#pragma once
+
+#include <cstddef>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define DOWNHAUL_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define DOWNHAUL_ASAN 1
+#endif
+#endif
+#ifndef DOWNHAUL_ASAN
+#define DOWNHAUL_ASAN 0
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define DOWNHAUL_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define DOWNHAUL_TSAN 1
+#endif
+#endif
+#ifndef DOWNHAUL_TSAN
+#define DOWNHAUL_TSAN 0
+#endif
+
+// A function that changes stacks must carry no instrumentation at all, not even function entry and
+// exit: its entry would be recorded on one stack and its exit on another. Clang's
+// no_sanitize("thread") keeps entry and exit, so the stronger attribute is needed there.
+#if defined(__clang__)
+#define DOWNHAUL_UNINSTRUMENTED                               \
+  __attribute__((noinline, disable_sanitizer_instrumentation, \
+                 no_sanitize("address", "thread", "undefined")))
+#else
+#define DOWNHAUL_UNINSTRUMENTED \
+  __attribute__((noinline, no_sanitize("address", "thread", "undefined")))
+#endif
+
+// Keeps the address of a thread-local from being remembered across a switch to another thread.
+#define DOWNHAUL_NOINLINE __attribute__((noinline))
+
+#if DOWNHAUL_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/lsan_interface.h>
+#endif
+
+namespace downhaul::impl {
+
+/// Makes the leak checker treat `[begin, begin + size)` as reachable memory. The range must be
+/// readable for as long as it is registered.
+inline void lsan_register_root([[maybe_unused]] const void* begin,
+                               [[maybe_unused]] std::size_t size) noexcept {
+#if DOWNHAUL_ASAN
+  __lsan_register_root_region(begin, size);
+#endif
+}
+
+/// Takes back a registration; both arguments must be those given to lsan_register_root.
+inline void lsan_unregister_root([[maybe_unused]] const void* begin,
+                                 [[maybe_unused]] std::size_t size) noexcept {
+#if DOWNHAUL_ASAN
+  __lsan_unregister_root_region(begin, size);
+#endif
+}
+
+}  // namespace downhaul::impl
