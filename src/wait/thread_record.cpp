@@ -28,7 +28,7 @@ constexpr waiter_ops thread_ops{park_thread, wake_thread};
 
 // All records, and those whose thread has ended. Never destroyed: threads may end after main.
 struct record_list {
-  ranked_mutex<rank::registry> mu;
+  ranked_mutex<rank::leaf> mu;
   thread_record* free = nullptr;                   // guarded by mu
   std::atomic<thread_record*> all{nullptr};        // push only
   std::atomic<int> external{0};                    // plain threads with a record in use
@@ -94,7 +94,14 @@ thread_local record_return tls_return;
 
 }  // namespace
 
-thread_record::thread_record() noexcept : self{thread_ops} {}
+namespace {
+std::uint64_t next_stream() noexcept {
+  static std::atomic<std::uint64_t> streams{0};
+  return streams.fetch_add(1, std::memory_order_relaxed);  // only distinct, not ordered
+}
+}  // namespace
+
+thread_record::thread_record() noexcept : self{thread_ops}, choice{random::stream(next_stream())} {}
 
 // Never inlined: a compiler that keeps a thread-local's address across a stack switch would read
 // another thread's record.

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// impl/channel.hpp (room: chan) — the channel behind the handles, without its element type.
+//
+// All take a channel or, where they only receive, a done; null is the nil channel. `element` is
+// where a send moves from, `slot` raw storage that a receive moves into. None runs user code or
+// wakes anybody under a lock. The caller keeps the source alive during the call.
+#pragma once
+
+#include <cstddef>
+#include <system_error>
+
+#include "downhaul/impl/element.hpp"
+#include "downhaul/impl/source.hpp"
+
+namespace downhaul {
+class context;
+}
+
+namespace downhaul::impl {
+
+enum class passed : std::uint8_t {
+  value,    // an element passed
+  closed,   // receive: the channel is closed and drained
+  blocked,  // try: would have to wait
+  ended,    // the context ended first; nothing passed
+};
+
+/// One reference, the caller's. Throws misuse "makechan: size out of range", std::bad_alloc.
+source* make_channel(std::ptrdiff_t capacity, const element_ops& ops);
+/// Throws misuse "close of nil channel", "close of closed channel".
+void channel_close(source* channel);
+
+/// Throws misuse "send on closed channel".
+void channel_send(source* channel, void* element);
+/// value or ended.
+passed channel_send(source* channel, const context& ctx, void* element);
+/// value or blocked.
+passed channel_try_send(source* channel, void* element);
+
+/// value or closed.
+passed channel_recv(source* channel, void* slot) noexcept;
+/// value, closed or ended.
+passed channel_recv(source* channel, const context& ctx, void* slot) noexcept;
+/// value, closed or blocked.
+passed channel_try_recv(source* channel, void* slot) noexcept;
+
+std::ptrdiff_t channel_size(source* channel) noexcept;
+std::ptrdiff_t channel_capacity(source* channel) noexcept;
+
+}  // namespace downhaul::impl

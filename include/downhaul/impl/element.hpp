@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// impl/element.hpp (room: chan) — how a channel stores and moves what it carries.
+//
+// Idea       The channel's code is not a template: it moves elements through an element_ops. Under
+//            a channel's lock only elements of at most 256 bytes whose move cannot throw are
+//            moved; any other element lives in a box, made before the lock, and its pointer moves.
+// Rule       The sender's object is moved from and stays its owner's to destroy; an element in the
+//            ring or in a receiver's slot is moved and destroyed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace downhaul::impl {
+
+struct element_ops {
+  std::size_t size;   // of a stored element; 0 for void
+  std::size_t align;
+  void (*move)(void* to, void* from) noexcept;  // null: copy the bytes
+  void (*destroy)(void* element) noexcept;      // null: nothing to do
+};
+
+inline constexpr std::size_t largest_inline_element = 256;
+
+template <class T>
+inline constexpr bool is_boxed = sizeof(T) > largest_inline_element ||
+                                 !std::is_nothrow_move_constructible_v<T> ||
+                                 !std::is_nothrow_destructible_v<T>;
+template <>
+inline constexpr bool is_boxed<void> = false;
+
+template <class T>
+constexpr element_ops make_element_ops() noexcept {
+  if constexpr (std::is_void_v<T>) {
+    return {0, 1, nullptr, nullptr};
+  } else if constexpr (is_boxed<T>) {
+    return {sizeof(T*), alignof(T*), nullptr,
+            [](void* e) noexcept { delete *static_cast<T**>(e); }};
+  } else if constexpr (std::is_trivially_copyable_v<T>) {
+    return {std::is_empty_v<T> ? 0 : sizeof(T), alignof(T), nullptr, nullptr};
+  } else {
+    return {sizeof(T), alignof(T),
+            [](void* to, void* from) noexcept {
+              ::new (to) T(std::move(*static_cast<T*>(from)));
+            },
+            [](void* e) noexcept { std::destroy_at(static_cast<T*>(e)); }};
+  }
+}
+
+template <class T>
+inline constexpr element_ops element_ops_of = make_element_ops<T>();
+
+/// Where a receive puts an element before the receiver's own code takes it.
+template <class T>
+class incoming {
+ public:
+  void* slot() noexcept { return &storage_; }
+  /// Moves the element out; call once, after the receive delivered one. If T's move throws, the
+  /// value is gone with it.
+  std::optional<T> take() {
+    if constexpr (is_boxed<T>) {
+      const std::unique_ptr<T> box{*reinterpret_cast<T**>(&storage_)};
+      return std::optional<T>{std::in_place, std::move(*box)};
+    } else {
+      struct last_act {
+        T* element;
+        ~last_act() { std::destroy_at(element); }
+      } const act{std::launder(reinterpret_cast<T*>(&storage_))};
+      return std::optional<T>{std::in_place, std::move(*act.element)};
+    }
+  }
+
+ private:
+  using stored = std::conditional_t<is_boxed<T>, T*, T>;
+  alignas(stored) std::byte storage_[sizeof(stored)];
+};
+
+/// An object on its way into a channel: refers to the sender's own where that may be moved from.
+template <class T>
+class outgoing {
+ public:
+  /// Refers to `value`, and moves from it only when the channel takes it.
+  explicit outgoing(T&& value) : element_{&value} {
+    if constexpr (is_boxed<T>) {
+      origin_ = &value;
+      element_ = new T(std::move(value));
+    }
+  }
+  /// Holds an element of its own.
+  template <class... Args>
+  explicit outgoing(std::in_place_t, Args&&... args) {
+    if constexpr (is_boxed<T>) {
+      element_ = new T(std::forward<Args>(args)...);
+    } else {
+      own_.emplace(std::forward<Args>(args)...);
+      element_ = &*own_;
+    }
+  }
+  outgoing(const outgoing&) = delete;
+  outgoing& operator=(const outgoing&) = delete;
+  ~outgoing() {
+    if constexpr (is_boxed<T>) delete element_;
+  }
+
+  void* slot() noexcept {
+    if constexpr (is_boxed<T>) {
+      return &element_;
+    } else {
+      return element_;
+    }
+  }
+  /// The channel has taken it.
+  void taken() noexcept {
+    if constexpr (is_boxed<T>) element_ = nullptr;
+  }
+  /// The channel has not: what was boxed goes back to where it came from, where T can.
+  void give_back() {
+    if constexpr (is_boxed<T> && std::is_move_assignable_v<T>) {
+      if (origin_ != nullptr) *origin_ = std::move(*element_);
+    }
+  }
+
+ private:
+  struct nothing {};
+  T* element_ = nullptr;
+  [[no_unique_address]] std::conditional_t<is_boxed<T>, T*, nothing> origin_{};
+  [[no_unique_address]] std::conditional_t<is_boxed<T>, nothing, std::optional<T>> own_{};
+};
+
+}  // namespace downhaul::impl
