@@ -13,24 +13,15 @@
 namespace downhaul::impl {
 namespace {
 
-using boost::context::detail::fcontext_t;
 using boost::context::detail::jump_fcontext;
 using boost::context::detail::make_fcontext;
 using boost::context::detail::transfer_t;
 
-// What the side that leaves tells the side that goes on. Lives on the stack that was left.
-struct hop {
-  void** parked_at;  // where the fcontext of the side that left belongs
-  execution* from;
-  execution* to;
-};
-
-// Declared const in <cxxabi.h>, so a compiler may reuse its result; behind a call that it cannot see
-// through, a switch to another thread in between does no harm. One call serves both directions of a
-// switch: both happen on this thread, before the jump.
-DOWNHAUL_UNINSTRUMENTED eh_globals& thread_exception_state() noexcept {
+// Declared const in <cxxabi.h>, so a compiler may reuse its result for another thread; not behind a
+// call that it cannot see through.
+DOWNHAUL_UNINSTRUMENTED eh_globals* exceptions_of_this_thread() noexcept {
   asm volatile("" ::: "memory");
-  return *reinterpret_cast<eh_globals*>(abi::__cxa_get_globals());
+  return reinterpret_cast<eh_globals*>(abi::__cxa_get_globals());
 }
 
 }  // namespace
@@ -81,7 +72,9 @@ DOWNHAUL_UNINSTRUMENTED void trampoline(transfer_t arrival) noexcept {
     execution& next = task.entry(task.arg);
 
     // A task that returned has no exception left, so there is nothing to save.
-    thread_exception_state() = next.eh;
+    eh_globals* const exceptions = task.thread_exceptions;
+    *exceptions = next.eh;
+    next.thread_exceptions = exceptions;
     hop left{&task.on->idle_context, &task, &next};
     DOWNHAUL_ASAN_LEAVE(nullptr, next);  // null: frees the fake frames of this task
     DOWNHAUL_TSAN_LEAVE(next);
@@ -91,10 +84,12 @@ DOWNHAUL_UNINSTRUMENTED void trampoline(transfer_t arrival) noexcept {
 
 }  // namespace
 
+#if DOWNHAUL_ASAN || DOWNHAUL_TSAN
 DOWNHAUL_UNINSTRUMENTED void switch_to(execution& from, execution& to) noexcept {
-  eh_globals& exceptions = thread_exception_state();
-  from.eh = exceptions;
-  exceptions = to.eh;
+  eh_globals* const exceptions = from.thread_exceptions;
+  from.eh = *exceptions;
+  *exceptions = to.eh;
+  to.thread_exceptions = exceptions;
   hop left{&from.fctx, &from, &to};
   DOWNHAUL_ASAN_LEAVE(&from.asan_fake_stack, to);
   DOWNHAUL_TSAN_LEAVE(to);
@@ -104,9 +99,11 @@ DOWNHAUL_UNINSTRUMENTED void switch_to(execution& from, execution& to) noexcept 
   *came.parked_at = arrival.fctx;
   DOWNHAUL_ASAN_ARRIVE(from.asan_fake_stack, *came.from);
 }
+#endif
 
 DOWNHAUL_UNINSTRUMENTED void adopt_thread_stack(execution& self) noexcept {
   self.on = nullptr;
+  self.thread_exceptions = exceptions_of_this_thread();
 #if DOWNHAUL_TSAN
   self.tsan_fiber = __tsan_get_current_fiber();
 #endif
