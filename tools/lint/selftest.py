@@ -155,7 +155,7 @@ class Rules(unittest.TestCase):
         self.passes(words.check_trackers, {"src/a.cpp": "// as in Kotlin#3504\n"})
 
     def test_a_document_that_is_not_there(self):
-        self.finds(words.check_documents, {"a.md": "[wait](docs/wait" + .txt)\n"}, "a.md:1")
+        self.finds(words.check_documents, {"a.md": "[wait](docs/wait.txt)\n"}, "a.md:1")
         self.finds(words.check_documents, {"src/a.cpp": "// see PLAN.md\n"}, "src/a.cpp:1")
         self.passes(words.check_documents, {"a.md": "a lambda: `[](int) {}`\n```cpp\n[](int) {}\n```\n"})
         self.passes(words.check_documents,
