@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-# downhaul_test(<name> <file>...)
+# How tests are made and run.
 #
-# One GoogleTest program test_<name>, linked with the library and tests/support, which may include private headers of
-# src/ ("wait/waiter.hpp"). It is one entry of ctest: a process per single test would take longer than the tests.
+# downhaul_ctest(<name> <command>...)  an entry of ctest that is killed when it hangs and has the sanitizers' options
+# downhaul_test(<name> <file>...)      a GoogleTest program test_<name>, linked with the library and tests/support; it
+#                                      may include private headers of src/ ("wait/waiter.hpp"). It is one entry of
+#                                      ctest: a process per single test would take longer than the tests.
 
 # Leaks are failures. Fake stack frames (stack-use-after-return) would be allocated for every goroutine, and a million
 # goroutines do not fit; the hooks of the stack switch stay exercised without them.
@@ -11,8 +13,14 @@ set(downhaul_test_environment
   "UBSAN_OPTIONS=print_stacktrace=1"
   "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
 
-# A test that hangs is killed after this many seconds.
-set(downhaul_test_timeout 120)
+set(downhaul_test_timeout 120)  # seconds
+
+function(downhaul_ctest name)
+  add_test(NAME ${name} COMMAND ${ARGN})
+  set_tests_properties(${name} PROPERTIES
+    TIMEOUT ${downhaul_test_timeout}
+    ENVIRONMENT "${downhaul_test_environment}")
+endfunction()
 
 function(downhaul_test name)
   add_executable(test_${name} ${ARGN})
@@ -20,12 +28,16 @@ function(downhaul_test name)
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   downhaul_warnings(test_${name})
   downhaul_instrument(test_${name})
+  downhaul_precompiled(test_${name} REUSE_FROM downhaul_test_support)
+  downhaul_ctest(${name} test_${name})
+endfunction()
+
+# downhaul_precompiled(<target> ...)  target_precompile_headers, in a way that ccache can follow
+function(downhaul_precompiled target)
   if(DOWNHAUL_PCH)
-    target_precompile_headers(test_${name} REUSE_FROM downhaul_test_support)
+    target_precompile_headers(${target} ${ARGN})
+    target_compile_options(${target} PRIVATE
+      $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>
+      "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>")
   endif()
-  add_test(NAME ${name} COMMAND test_${name})
-  set_tests_properties(${name} PROPERTIES
-    TIMEOUT ${downhaul_test_timeout}
-    LABELS unit
-    ENVIRONMENT "${downhaul_test_environment}")
 endfunction()
