@@ -337,8 +337,8 @@ send_chan(const chan<T>&) -> send_chan<T>;
 /// range" for a capacity that is negative or does not fit the address space.
 template <class T>
 [[nodiscard]] chan<T> make_chan(std::ptrdiff_t capacity = 0) {
-  return impl::chan_access::make<chan<T>>(impl::source_ref<impl::source>::adopt(
-      impl::make_channel(capacity, impl::element_ops_of<T>)));
+  return impl::chan_access::make<chan<T>>(
+      impl::source_ref<impl::source>::adopt(impl::make_channel(capacity, impl::element_ops_of<T>)));
 }
 
 namespace impl {

@@ -29,9 +29,9 @@ constexpr waiter_ops thread_ops{park_thread, wake_thread};
 // All records, and those whose thread has ended. Never destroyed: threads may end after main.
 struct record_list {
   ranked_mutex<rank::leaf> mu;
-  thread_record* free = nullptr;                   // guarded by mu
-  std::atomic<thread_record*> all{nullptr};        // push only
-  std::atomic<int> external{0};                    // plain threads with a record in use
+  thread_record* free = nullptr;             // guarded by mu
+  std::atomic<thread_record*> all{nullptr};  // push only
+  std::atomic<int> external{0};              // plain threads with a record in use
 };
 record_list& records() noexcept {
   static record_list& never_destroyed = *new record_list;

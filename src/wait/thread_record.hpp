@@ -36,13 +36,13 @@ class worker;
 struct thread_record {
   thread_record() noexcept;
 
-  waiter self;                        // constant: this thread as a waiter
-  waiter* current = &self;            // the goroutine running here, self, or null: scheduler's stack
-  worker* at = nullptr;               // sched: the worker this thread is, if it is one
-  downhaul::clock* clock = nullptr;   // time: the clock of the runtime running here; null: the real
-  std::int64_t coarse_now = 0;        // sched: steady ns, refreshed now and then; 0: ask the system
-  random choice;                      // for select and stealing on this thread
-  bool external = true;               // sched: false for the runtime's own threads
+  waiter self;                       // constant: this thread as a waiter
+  waiter* current = &self;           // the goroutine running here, self, or null: scheduler's stack
+  worker* at = nullptr;              // sched: the worker this thread is, if it is one
+  downhaul::clock* clock = nullptr;  // time: the clock of the runtime running here; null: the real
+  std::int64_t coarse_now = 0;       // sched: steady ns, refreshed now and then; 0: ask the system
+  random choice;                     // for select and stealing on this thread
+  bool external = true;              // sched: false for the runtime's own threads
   std::array<std::atomic<std::int64_t>, static_cast<std::size_t>(tally::count)> tallies{};
   thread_record* next_record = nullptr;  // all records; constant once published
   thread_record* next_free = nullptr;    // guarded by the free list's lock

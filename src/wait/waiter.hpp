@@ -117,10 +117,10 @@ class waiter {
   release_queue released;  // owned by the goroutine or thread itself
 
  private:
-  std::atomic<std::uint32_t> state_{running};               // [park]
-  std::atomic<wait_reason> reason_{wait_reason::none};      // written by the owner
-  std::atomic<wait_node*> winner_{nullptr};                 // [elect]
-  const waiter_ops* const ops_;                             // constant
+  std::atomic<std::uint32_t> state_{running};           // [park]
+  std::atomic<wait_reason> reason_{wait_reason::none};  // written by the owner
+  std::atomic<wait_node*> winner_{nullptr};             // [elect]
+  const waiter_ops* const ops_;                         // constant
 };
 
 /// The goroutine running here, else this thread. Aborts on the scheduler's own stack, where nothing

@@ -21,7 +21,7 @@
 namespace downhaul::impl {
 
 struct element_ops {
-  std::size_t size;   // of a stored element; 0 for void
+  std::size_t size;  // of a stored element; 0 for void
   std::size_t align;
   void (*move)(void* to, void* from) noexcept;  // null: copy the bytes
   void (*destroy)(void* element) noexcept;      // null: nothing to do
@@ -30,9 +30,9 @@ struct element_ops {
 inline constexpr std::size_t largest_inline_element = 256;
 
 template <class T>
-inline constexpr bool is_boxed = sizeof(T) > largest_inline_element ||
-                                 !std::is_nothrow_move_constructible_v<T> ||
-                                 !std::is_nothrow_destructible_v<T>;
+inline constexpr bool is_boxed =
+    sizeof(T) > largest_inline_element || !std::is_nothrow_move_constructible_v<T> ||
+    !std::is_nothrow_destructible_v<T>;
 template <>
 inline constexpr bool is_boxed<void> = false;
 
@@ -47,9 +47,7 @@ constexpr element_ops make_element_ops() noexcept {
     return {std::is_empty_v<T> ? 0 : sizeof(T), alignof(T), nullptr, nullptr};
   } else {
     return {sizeof(T), alignof(T),
-            [](void* to, void* from) noexcept {
-              ::new (to) T(std::move(*static_cast<T*>(from)));
-            },
+            [](void* to, void* from) noexcept { ::new (to) T(std::move(*static_cast<T*>(from))); },
             [](void* e) noexcept { std::destroy_at(static_cast<T*>(e)); }};
   }
 }
@@ -103,6 +101,13 @@ class outgoing {
       element_ = &*own_;
     }
   }
+  /// An element of its own, out of another's: see release().
+  struct released {
+    outgoing& from;
+  };
+  explicit outgoing(released r) : outgoing{std::in_place, std::move(*r.from.element_)} {}
+  released release() noexcept { return {*this}; }
+
   outgoing(const outgoing&) = delete;
   outgoing& operator=(const outgoing&) = delete;
   ~outgoing() {
@@ -132,6 +137,18 @@ class outgoing {
   T* element_ = nullptr;
   [[no_unique_address]] std::conditional_t<is_boxed<T>, T*, nothing> origin_{};
   [[no_unique_address]] std::conditional_t<is_boxed<T>, nothing, std::optional<T>> own_{};
+};
+
+template <>
+class outgoing<void> {
+ public:
+  void* slot() noexcept { return nullptr; }
+  void taken() noexcept {}
+  void give_back() noexcept {}
+  struct released {};
+  outgoing() noexcept = default;
+  explicit outgoing(released) noexcept {}
+  released release() noexcept { return {}; }
 };
 
 }  // namespace downhaul::impl

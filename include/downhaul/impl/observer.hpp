@@ -35,10 +35,10 @@ struct observer : list_node {
 struct wait_node : observer {
   wait_node() noexcept : observer{observer_kind::waiter} {}
 
-  bool elect = false;      // the waiter waits on several nodes: win it by waiter::try_win first
-  bool ok = false;         // written by the waker before notify: true a value passed, false closed
-  waiter* who = nullptr;   // constant while linked
-  void* slot = nullptr;    // receive: raw storage to move into; send: the element to move from
+  bool elect = false;     // the waiter waits on several nodes: win it by waiter::try_win first
+  bool ok = false;        // written by the waker before notify: true a value passed, false closed
+  waiter* who = nullptr;  // constant while linked
+  void* slot = nullptr;   // receive: raw storage to move into; send: the element to move from
 };
 
 /// Circular list with its own head; the empty list points at itself.

@@ -34,10 +34,10 @@ struct spawn_request {
   std::size_t align = 1;  // of the closure
   const closure_ops* ops = nullptr;
   std::source_location where;
-  const char* name = nullptr;     // static storage or copied by sched; null: none
-  std::size_t stack = 0;          // bytes; 0: the runtime's default
+  const char* name = nullptr;  // static storage or copied by sched; null: none
+  std::size_t stack = 0;       // bytes; 0: the runtime's default
   bool pinned = false;
-  runtime_core* in = nullptr;     // null: the runtime current here
+  runtime_core* in = nullptr;  // null: the runtime current here
 };
 
 /// Allocates a goroutine with room for the closure. Throws std::bad_alloc.

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+#include "chan/chan_core.hpp"
+
+#include <cstring>
+#include <mutex>
+#include <new>
+
+#include "downhaul/error.hpp"
+
+namespace downhaul::impl {
+namespace {
+
+// What no machine we run on can address: capacities beyond it are wrong, not unlucky.
+constexpr std::size_t address_space = std::size_t{1} << 47;
+
+// Where the ring begins behind the channel, for elements of this alignment.
+constexpr std::size_t ring_offset(std::size_t align) noexcept {
+  return (sizeof(chan_core) + align - 1) / align * align;
+}
+
+class allocated_channel final : public chan_core {
+ public:
+  allocated_channel(const element_ops& ops, std::size_t capacity, std::byte* ring) noexcept
+      : chan_core{ops, capacity, ring} {}
+};
+static_assert(sizeof(allocated_channel) == sizeof(chan_core));
+
+}  // namespace
+
+chan_core::chan_core(const element_ops& ops, std::size_t capacity, std::byte* ring) noexcept
+    : source{source_kind::channel},
+      ops_{ops},
+      capacity_{capacity},
+      ring_{ring},
+      hint_{capacity > 0 ? send_ready : 0} {}
+
+chan_core::~chan_core() {
+  if (ops_.destroy == nullptr) return;
+  for (; count_ > 0; --count_) {
+    ops_.destroy(place(first_));
+    first_ = first_ + 1 == capacity_ ? 0 : first_ + 1;
+  }
+}
+
+chan_core* chan_core::make(std::ptrdiff_t capacity, const element_ops& ops) {
+  const std::size_t header = ring_offset(ops.align);
+  const auto places = static_cast<std::size_t>(capacity);
+  if (capacity < 0 || (ops.size != 0 && places > (address_space - header) / ops.size)) {
+    throw misuse{"makechan: size out of range"};
+  }
+  const std::size_t bytes = header + places * ops.size;
+  void* memory = ops.align > __STDCPP_DEFAULT_NEW_ALIGNMENT__
+                     ? ::operator new(bytes, std::align_val_t{ops.align})
+                     : ::operator new(bytes);
+  return ::new (memory) allocated_channel(ops, places, static_cast<std::byte*>(memory) + header);
+}
+
+void chan_core::dispose() noexcept {
+  const std::size_t align = ops_.align;
+  static_cast<allocated_channel*>(this)->~allocated_channel();
+  if (align > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
+    ::operator delete(this, std::align_val_t{align});
+  } else {
+    ::operator delete(this);
+  }
+}
+
+void chan_core::move(void* to, void* from) const noexcept {
+  if (ops_.move != nullptr) return ops_.move(to, from);
+  switch (ops_.size) {  // fixed sizes become single instructions
+    case 0: return;
+    case 4: std::memcpy(to, from, 4); return;
+    case 8: std::memcpy(to, from, 8); return;
+    case 16: std::memcpy(to, from, 16); return;
+    default: std::memcpy(to, from, ops_.size); return;
+  }
+}
+
+void chan_core::push(void* element) noexcept {
+  std::size_t at = first_ + count_;
+  if (at >= capacity_) at -= capacity_;
+  move(place(at), element);
+  ++count_;
+}
+
+void chan_core::pop(void* slot) noexcept {
+  std::byte* from = place(first_);
+  if (slot != nullptr) move(slot, from);
+  // A boxed element's pointer moves by copy: the box now belongs to the slot.
+  if (ops_.move != nullptr) ops_.destroy(from);
+  if (++first_ == capacity_) first_ = 0;
+  --count_;
+}
+
+wait_node* chan_core::take(wait_list& queue) noexcept {
+  while (wait_node* n = queue.pop_front()) {
+    if (!n->elect || n->who->try_win(*n)) return n;  // a loser stays off: its select has won
+  }
+  return nullptr;
+}
+
+void chan_core::update_hint() noexcept {
+  std::uint32_t now = 0;
+  if (closed_ || count_ > 0 || !senders_.empty()) now |= recv_ready;
+  if (closed_ || count_ < capacity_ || !receivers_.empty()) now |= send_ready;
+  // Read back what this lock's holders wrote: relaxed.
+  if (hint_.load(std::memory_order_relaxed) != now) {
+    hint_.store(now, std::memory_order_release);  // [ready] pairs with maybe_ready
+  }
+}
+
+passed chan_core::send_locked(void* element, waiter*& wake) noexcept {
+  if (closed_) return passed::closed;
+  passed result = passed::blocked;
+  if (wait_node* n = take(receivers_)) {
+    if (n->slot != nullptr) move(n->slot, element);
+    n->ok = true;
+    wake = n->who;
+    result = passed::value;
+  } else if (count_ < capacity_) {
+    push(element);
+    result = passed::value;
+  }
+  update_hint();
+  return result;
+}
+
+passed chan_core::recv_locked(void* slot, waiter*& wake) noexcept {
+  passed result = passed::blocked;
+  if (count_ > 0) {
+    pop(slot);
+    // The freed place goes to the oldest sender, in the same step: order holds, nobody overtakes.
+    if (wait_node* n = take(senders_)) {
+      push(n->slot);
+      n->ok = true;
+      wake = n->who;
+    }
+    result = passed::value;
+  } else if (wait_node* n = take(senders_)) {
+    if (slot != nullptr) move(slot, n->slot);
+    n->ok = true;
+    wake = n->who;
+    result = passed::value;
+  } else if (closed_) {
+    result = passed::closed;
+  }
+  update_hint();
+  return result;
+}
+
+void chan_core::enqueue_sender(wait_node& n) noexcept {
+  senders_.push_back(n);
+  update_hint();
+}
+
+void chan_core::enqueue_receiver(wait_node& n) noexcept {
+  receivers_.push_back(n);
+  update_hint();
+}
+
+bool chan_core::dequeue(wait_node& n) noexcept {
+  if (!n.linked()) return false;
+  wait_list::remove(n);
+  update_hint();
+  return true;
+}
+
+void chan_core::drain_locked() noexcept {
+  count_ = 0;
+  first_ = 0;
+  update_hint();
+}
+
+void chan_core::close() {
+  wake_list wake;
+  {
+    std::lock_guard lock{mu_};
+    if (closed_) throw misuse{"close of closed channel"};
+    closed_ = true;
+    for (wait_list* queue : {&receivers_, &senders_}) {
+      while (wait_node* n = take(*queue)) {
+        n->ok = false;
+        wake.push(*n);
+      }
+    }
+    update_hint();
+  }
+  wake.notify_all();
+}
+
+bool chan_core::can_receive_locked() noexcept {
+  // A sender whose select has won elsewhere is no sender any more; one whose has not is one now.
+  while (wait_node* n = senders_.front()) {
+    if (!n->elect || n->who->winner() == nullptr) break;
+    dequeue(*n);
+  }
+  return count_ > 0 || closed_ || !senders_.empty();
+}
+
+bool chan_core::ready() noexcept {
+  if (!maybe_ready(recv_ready)) return false;
+  std::lock_guard lock{mu_};
+  return can_receive_locked();
+}
+
+bool chan_core::watch(wait_node& node) noexcept {
+  std::lock_guard lock{mu_};
+  if (can_receive_locked()) return false;
+  enqueue_receiver(node);
+  return true;
+}
+
+void chan_core::unwatch(wait_node& node) noexcept {
+  std::lock_guard lock{mu_};
+  dequeue(node);
+}
+
+std::ptrdiff_t chan_core::size() noexcept {
+  std::lock_guard lock{mu_};
+  return static_cast<std::ptrdiff_t>(count_);
+}
+
+}  // namespace downhaul::impl

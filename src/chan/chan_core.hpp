@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// chan/chan_core.hpp — the channel itself: a lock, a ring, two queues of waiters.
+//
+// Idea       An operation locks the channel and either finds its partner at once or hangs a node on
+//            a queue and parks. A partner fills the node in, takes it off, unlocks, and wakes.
+// Ownership  Counted by handles and by parked operations. Nodes live with their waiters.
+// Threads    Everything under mu_, save the hint.
+// Cost       One lock for an operation that need not wait; one park for one that does.
+// Source     Go runtime/chan.go, for the rules; crossbeam-channel for the try forms.
+//
+// Invariants (true whenever mu_ is free)
+//   I1  count_ > 0         => nobody who could still take it waits in receivers_
+//   I2  count_ < capacity_ => nobody who could still fill it waits in senders_
+//   I3  closed_            => both queues are empty
+//   I4  receivers_ and senders_ hold no two nodes that could serve each other, except nodes of one
+//       and the same select
+//   "could still": a node of a select that has won elsewhere may rest here until its owner, or a
+//   partner that fails to elect it, takes it off.
+//   I5  hint_ says recv_ready if a receive would find something to do, and send_ready likewise; it
+//       may say so wrongly only because of nodes of the kind just named.
+//
+// [ready]  hint_ is written under mu_ as the last act of each change and read without it. A reader
+//   that finds a bit clear has seen a state in which the operation would have had to wait, at one
+//   instant: hint_ is one word. It orders nothing else, and need not: such an operation fails.
+//
+// Lock order  channels by ascending address; then one context node or one timer queue. Under mu_
+//   only: relocations of elements (see impl/element.hpp), elections, list surgery.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "downhaul/impl/channel.hpp"
+#include "platform/mutex.hpp"
+#include "wait/waiter.hpp"
+
+namespace downhaul::impl {
+
+class chan_core : public source {
+ public:
+  static constexpr std::uint32_t recv_ready = 1;
+  static constexpr std::uint32_t send_ready = 2;
+
+  using channel_mutex = ranked_mutex<rank::channel>;
+
+  /// One reference, the caller's.
+  static chan_core* make(std::ptrdiff_t capacity, const element_ops& ops);
+
+  channel_mutex& mu() noexcept { return mu_; }
+  /// Whether the operation might not have to wait. [ready]
+  bool maybe_ready(std::uint32_t bit) const noexcept {
+    return (hint_.load(std::memory_order_acquire) & bit) != 0;  // [ready] pairs with update_hint
+  }
+
+  // --- under mu() ---
+
+  /// value: moved, and `wake` is to be notified after unlocking if not null. closed. blocked.
+  passed send_locked(void* element, waiter*& wake) noexcept;
+  passed recv_locked(void* slot, waiter*& wake) noexcept;
+  void enqueue_sender(wait_node& n) noexcept;
+  void enqueue_receiver(wait_node& n) noexcept;
+  /// Takes a node off its queue if it is still there. Returns whether it was.
+  bool dequeue(wait_node& n) noexcept;
+  bool closed_locked() const noexcept { return closed_; }
+
+  // --- without it ---
+
+  void close();
+  bool ready() noexcept override;
+  bool watch(wait_node& node) noexcept override;
+  void unwatch(wait_node& node) noexcept override;
+  virtual std::ptrdiff_t size() noexcept;
+  virtual std::ptrdiff_t capacity() const noexcept {
+    return static_cast<std::ptrdiff_t>(capacity_);
+  }
+
+ protected:
+  /// For channels with a ring of their own making: `ring` outlives the channel.
+  chan_core(const element_ops& ops, std::size_t capacity, std::byte* ring) noexcept;
+  ~chan_core();
+
+  /// Under mu_: drops what is queued. Only for elements that need no destruction.
+  void drain_locked() noexcept;
+  std::size_t count_locked() const noexcept { return count_; }
+
+ private:
+  void dispose() noexcept override;
+  void move(void* to, void* from) const noexcept;
+  void push(void* element) noexcept;
+  void pop(void* slot) noexcept;
+  std::byte* place(std::size_t index) const noexcept { return ring_ + index * ops_.size; }
+  /// Under mu_: whether a receive would find something to do now; exact, unlike the hint.
+  bool can_receive_locked() noexcept;
+  /// The first of `queue` that is ready to be served, off the queue and elected; or null.
+  static wait_node* take(wait_list& queue) noexcept;
+  void update_hint() noexcept;
+
+  const element_ops ops_;       // constant
+  const std::size_t capacity_;  // constant
+  std::byte* const ring_;       // constant; the places: guarded by mu_
+  channel_mutex mu_;
+  bool closed_ = false;              // guarded by mu_
+  std::atomic<std::uint32_t> hint_;  // [ready]
+  std::size_t count_ = 0;            // guarded by mu_
+  std::size_t first_ = 0;            // guarded by mu_: index of the oldest element
+  wait_list receivers_;              // guarded by mu_
+  wait_list senders_;                // guarded by mu_
+};
+
+inline chan_core& as_channel(source* s) noexcept { return *static_cast<chan_core*>(s); }
+
+}  // namespace downhaul::impl

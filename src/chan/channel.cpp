@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// The operations behind the handles: on a channel, on a done, on nil; plain and with a context.
+#include "downhaul/impl/channel.hpp"
+
+#include <mutex>
+
+#include "chan/chan_core.hpp"
+#include "downhaul/error.hpp"
+#include "downhaul/impl/context_seam.hpp"
+#include "downhaul/impl/select_core.hpp"
+#include "wait/done_source.hpp"
+#include "wait/thread_record.hpp"
+
+namespace downhaul::impl {
+namespace {
+
+[[noreturn]] void wait_for_ever(wait_reason why) noexcept {
+  waiter& w = this_waiter();
+  for (;;) {
+    w.prepare();
+    w.park(why);
+  }
+}
+
+[[noreturn]] void throw_send_on_closed() { throw misuse{"send on closed channel"}; }
+
+enum class direction : bool { receive, send };
+
+template <direction D>
+passed attempt(chan_core& c, void* place, waiter*& wake) noexcept {
+  return D == direction::send ? c.send_locked(place, wake) : c.recv_locked(place, wake);
+}
+
+// One operation on one channel, without a context.
+template <direction D>
+passed pass(chan_core& c, void* place, wait_reason why) noexcept {
+  waiter* wake = nullptr;
+  c.mu().lock();
+  const passed p = attempt<D>(c, place, wake);
+  if (p != passed::blocked) {
+    c.mu().unlock();
+    if (wake != nullptr) wake->notify();
+    return p;
+  }
+  wait_node node;
+  waiter& me = this_waiter();
+  me.prepare();
+  node.who = &me;
+  node.slot = place;
+  D == direction::send ? c.enqueue_sender(node) : c.enqueue_receiver(node);
+  c.ref();  // a parked operation keeps the channel
+  c.mu().unlock();
+  me.park(why);
+  c.unref();
+  return node.ok ? passed::value : passed::closed;
+}
+
+template <direction D>
+passed try_pass(chan_core& c, void* place) noexcept {
+  constexpr std::uint32_t bit =
+      D == direction::send ? chan_core::send_ready : chan_core::recv_ready;
+  if (!c.maybe_ready(bit)) return passed::blocked;
+  waiter* wake = nullptr;
+  c.mu().lock();
+  const passed p = attempt<D>(c, place, wake);
+  c.mu().unlock();
+  if (wake != nullptr) wake->notify();
+  return p;
+}
+
+// One operation on one source and a context: the context first, then the source, then both.
+template <direction D>
+passed pass_or_end(source* s, const context& ctx, void* place) {
+  source* const done = done_of(ctx);
+  if (done != nullptr && done->ready()) return passed::ended;
+  if (s != nullptr && s->kind() == source_kind::channel) {
+    if (done == nullptr) {
+      constexpr bool sends = D == direction::send;
+      return pass<D>(as_channel(s), place,
+                     sends ? wait_reason::chan_send : wait_reason::chan_receive);
+    }
+    const passed p = try_pass<D>(as_channel(s), place);
+    if (p != passed::blocked) return p;
+  }
+  select_op op;
+  op.on = s;
+  op.sends = D == direction::send;
+  op.slot = place;
+  select_op* const ops[] = {&op};
+  select_scratch::of<1> scratch;
+  const int fired = select_ops(ops, 1, select_mode::wait, done, scratch.view());
+  if (fired == context_ended) return passed::ended;
+  return op.node.ok ? passed::value : passed::closed;
+}
+
+}  // namespace
+
+source* make_channel(std::ptrdiff_t capacity, const element_ops& ops) {
+  return chan_core::make(capacity, ops);
+}
+
+void channel_close(source* channel) {
+  if (channel == nullptr) throw misuse{"close of nil channel"};
+  as_channel(channel).close();
+}
+
+void channel_send(source* channel, void* element) {
+  if (channel == nullptr) wait_for_ever(wait_reason::chan_send_nil);
+  const passed p = pass<direction::send>(as_channel(channel), element, wait_reason::chan_send);
+  if (p == passed::closed) throw_send_on_closed();
+}
+
+passed channel_send(source* channel, const context& ctx, void* element) {
+  const passed p = pass_or_end<direction::send>(channel, ctx, element);
+  if (p == passed::closed) throw_send_on_closed();
+  return p;
+}
+
+passed channel_try_send(source* channel, void* element) {
+  if (channel == nullptr) return passed::blocked;
+  const passed p = try_pass<direction::send>(as_channel(channel), element);
+  if (p == passed::closed) throw_send_on_closed();
+  return p;
+}
+
+passed channel_recv(source* channel, void* slot) noexcept {
+  if (channel == nullptr) wait_for_ever(wait_reason::chan_receive_nil);
+  if (channel->kind() == source_kind::channel) {
+    return pass<direction::receive>(as_channel(channel), slot, wait_reason::chan_receive);
+  }
+  auto& done = static_cast<done_source&>(*channel);
+  if (done.closed()) return passed::closed;
+  wait_node node;
+  waiter& me = this_waiter();
+  me.prepare();
+  node.who = &me;
+  done.ref();  // a parked operation keeps what it waits for
+  if (done.watch(node)) me.park(wait_reason::chan_receive);
+  done.unref();
+  return passed::closed;
+}
+
+passed channel_recv(source* channel, const context& ctx, void* slot) noexcept {
+  return pass_or_end<direction::receive>(channel, ctx, slot);
+}
+
+passed channel_try_recv(source* channel, void* slot) noexcept {
+  if (channel == nullptr) return passed::blocked;
+  if (channel->kind() == source_kind::channel) {
+    return try_pass<direction::receive>(as_channel(channel), slot);
+  }
+  return static_cast<done_source*>(channel)->closed() ? passed::closed : passed::blocked;
+}
+
+std::ptrdiff_t channel_size(source* channel) noexcept {
+  if (channel == nullptr || channel->kind() != source_kind::channel) return 0;
+  return as_channel(channel).size();
+}
+
+std::ptrdiff_t channel_capacity(source* channel) noexcept {
+  if (channel == nullptr || channel->kind() != source_kind::channel) return 0;
+  return as_channel(channel).capacity();
+}
+
+}  // namespace downhaul::impl

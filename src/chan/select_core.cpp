@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// chan/select_core.cpp — one waiter on many sources.
+//
+// Idea       First look, without locks, which cases might be ready, and try these one by one in
+//            random order, each under its own channel's lock: whatever succeeds was ready, and all
+//            ready ones are equally likely to be tried first. Only if none succeeds are all
+//            channels locked at once: to be able to say "none was ready at one instant", or to
+//            hang a node on each before anything can change.
+// Cost       A ready select: a load per case and one lock. A waiting one: each channel locked twice.
+// Source     Go runtime/select.go for the rules. Differs: Go locks all channels also when one is
+//            ready.
+//
+// Why "none ready" is one instant (SEL): all channels are locked when they are judged. A done is not
+//   locked, but it never reopens: found open after the channels were judged, it was open while they
+//   were. Hence with no channel, or one whose hint is read first, no lock is needed at all.
+//
+// Election   All nodes of a waiting select name the same waiter; [elect] in waiter.hpp lets one win.
+//   A node may sit on the queue of a channel whose partner loses the election on it: that partner
+//   takes it off. The rest are taken off by the owner after it woke, channel by channel.
+//
+// Lock order  channels by ascending address, each once; dones afterwards, one at a time.
+#include "downhaul/impl/select_core.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <mutex>
+
+#include "chan/chan_core.hpp"
+#include "downhaul/error.hpp"
+#include "wait/done_source.hpp"
+#include "wait/thread_record.hpp"
+
+namespace downhaul::impl {
+namespace {
+
+bool is_channel(const select_op& op) noexcept {
+  return op.on != nullptr && op.on->kind() == source_kind::channel;
+}
+bool is_done(const select_op& op) noexcept {
+  return op.on != nullptr && op.on->kind() == source_kind::done;
+}
+
+class selection {
+ public:
+  selection(select_op* const* ops, std::size_t n, source* done, select_scratch scratch) noexcept
+      : ops_{ops}, n_{n}, done_{done}, scratch_{scratch} {}
+
+  int run(select_mode mode) {
+    if (done_ != nullptr && done_->ready()) return context_ended;
+    int fired = try_candidates<false>();
+    if (fired == nothing_ready && mode == select_mode::try_only) {
+      if (looked_at_one_instant()) return nothing_ready;
+      lock_all();
+      fired = try_candidates<true>();
+      unlock_all();
+      finish_wake();
+    } else if (fired == nothing_ready) {
+      fired = wait();
+    }
+    if (fired >= 0) throw_if_send_on_closed(*ops_[fired]);
+    return fired;
+  }
+
+ private:
+  // Tries the cases that may be ready in random order. Locked: all channels are, and what is found
+  // is exact; otherwise each attempt locks its own.
+  template <bool Locked>
+  int try_candidates() {
+    std::size_t left = 0;
+    channels_ = 0;
+    has_nodes_ = false;
+    for (std::size_t i = 0; i < n_; ++i) {
+      if (ops_[i] == nullptr || ops_[i]->on == nullptr) continue;
+      const select_op& op = *ops_[i];
+      channels_ += is_channel(op) ? 1 : 0;
+      has_nodes_ = true;
+      if (maybe_ready(op)) scratch_.candidates[left++] = static_cast<std::uint16_t>(i);
+    }
+    while (left > 0) {
+      const std::size_t pick =
+          left == 1 ? 0 : this_thread().choice.below(static_cast<std::uint32_t>(left));
+      const std::size_t i = scratch_.candidates[pick];
+      scratch_.candidates[pick] = scratch_.candidates[--left];
+      if (attempt<Locked>(*ops_[i])) return static_cast<int>(i);
+    }
+    return nothing_ready;
+  }
+
+  static bool maybe_ready(const select_op& op) noexcept {
+    if (!is_channel(op)) return static_cast<done_source*>(op.on)->closed();
+    return as_channel(op.on).maybe_ready(op.sends ? chan_core::send_ready : chan_core::recv_ready);
+  }
+
+  template <bool Locked>
+  bool attempt(select_op& op) noexcept {
+    if (!is_channel(op)) {
+      op.node.ok = false;
+      return true;  // a done that was closed is
+    }
+    chan_core& c = as_channel(op.on);
+    if constexpr (!Locked) c.mu().lock();
+    const passed p = op.sends ? c.send_locked(op.slot, wake_) : c.recv_locked(op.slot, wake_);
+    if constexpr (!Locked) {
+      c.mu().unlock();
+      finish_wake();
+    }
+    op.node.ok = p == passed::value;
+    return p != passed::blocked;
+  }
+
+  void finish_wake() noexcept {
+    if (wake_ != nullptr) std::exchange(wake_, nullptr)->notify();
+  }
+
+  // The hints were read channel first only if there is at most one channel: read again, in order.
+  bool looked_at_one_instant() const noexcept {
+    if (channels_ > 1) return false;
+    for (std::size_t i = 0; i < n_; ++i) {
+      if (ops_[i] != nullptr && is_channel(*ops_[i]) && maybe_ready(*ops_[i])) return false;
+    }
+    if (channels_ == 0) return true;
+    for (std::size_t i = 0; i < n_; ++i) {
+      if (ops_[i] != nullptr && is_done(*ops_[i]) && maybe_ready(*ops_[i])) return false;
+    }
+    return true;
+  }
+
+  void lock_all() noexcept {
+    locked_ = 0;
+    for (std::size_t i = 0; i < n_; ++i) {
+      if (ops_[i] != nullptr && is_channel(*ops_[i])) scratch_.locks[locked_++] = ops_[i]->on;
+    }
+    source** const end = scratch_.locks + locked_;
+    if (locked_ > 1) {
+      std::sort(scratch_.locks, end, std::less<source*>{});
+      locked_ = static_cast<std::size_t>(std::unique(scratch_.locks, end) - scratch_.locks);
+    }
+    for (std::size_t i = 0; i < locked_; ++i) as_channel(scratch_.locks[i]).mu().lock();
+  }
+  void unlock_all() noexcept {
+    for (std::size_t i = locked_; i-- > 0;) as_channel(scratch_.locks[i]).mu().unlock();
+  }
+
+  int wait() {
+    waiter& me = this_waiter();
+    lock_all();
+    const int fired = try_candidates<true>();
+    if (fired != nothing_ready) {
+      unlock_all();
+      finish_wake();
+      return fired;
+    }
+    me.prepare();
+    for (std::size_t i = 0; i < n_; ++i) {
+      if (ops_[i] == nullptr || ops_[i]->on == nullptr) continue;
+      wait_node& node = ops_[i]->node;
+      node.who = &me;
+      node.slot = ops_[i]->slot;
+      node.ok = false;
+      node.elect = true;
+      if (!is_channel(*ops_[i])) continue;
+      chan_core& c = as_channel(ops_[i]->on);
+      ops_[i]->sends ? c.enqueue_sender(node) : c.enqueue_receiver(node);
+    }
+    unlock_all();
+    wait_node on_done;
+    on_done.who = &me;
+    on_done.elect = true;
+    if (!decided_by_watching(me, on_done)) {
+      const bool nobody = !has_nodes_ && done_ == nullptr;
+      me.park(nobody ? wait_reason::select_no_cases : wait_reason::select);
+    }
+    const wait_node* const winner = me.winner();
+    const int index = take_off_losers(winner);
+    if (done_ != nullptr && winner != &on_done) done_->unwatch(on_done);
+    return winner == &on_done ? context_ended : index;
+  }
+
+  // Hangs the nodes of dones. True if one had closed meanwhile and this made it the winner, in
+  // which case nobody will notify.
+  bool decided_by_watching(waiter& me, wait_node& on_done) noexcept {
+    if (done_ != nullptr && !done_->watch(on_done)) return me.try_win(on_done);
+    for (std::size_t i = 0; i < n_; ++i) {
+      if (ops_[i] == nullptr || !is_done(*ops_[i])) continue;
+      if (!static_cast<done_source*>(ops_[i]->on)->watch(ops_[i]->node)) {
+        return me.try_win(ops_[i]->node);
+      }
+    }
+    return false;
+  }
+
+  // Takes every node but the winner's off its list. Returns the winner's index.
+  int take_off_losers(const wait_node* winner) noexcept {
+    int index = nothing_ready;
+    for (std::size_t i = 0; i < n_; ++i) {
+      if (ops_[i] == nullptr || ops_[i]->on == nullptr) continue;
+      if (&ops_[i]->node == winner) {
+        index = static_cast<int>(i);
+      } else {
+        ops_[i]->on->unwatch(ops_[i]->node);
+      }
+    }
+    return index;
+  }
+
+  static void throw_if_send_on_closed(const select_op& op) {
+    if (op.sends && !op.node.ok) throw misuse{"send on closed channel"};
+  }
+
+  select_op* const* const ops_;
+  const std::size_t n_;
+  source* const done_;
+  const select_scratch scratch_;
+  std::size_t locked_ = 0;
+  std::size_t channels_ = 0;  // cases on channels, duplicates counted
+  bool has_nodes_ = false;
+  waiter* wake_ = nullptr;  // the partner of the attempt that succeeded
+};
+
+}  // namespace
+
+int select_ops(select_op* const* ops, std::size_t n, select_mode mode, source* done,
+               select_scratch scratch) {
+  return selection{ops, n, done, scratch}.run(mode);
+}
+
+}  // namespace downhaul::impl
