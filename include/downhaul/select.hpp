@@ -184,7 +184,7 @@ class select_case {
   template <class C>
     requires std::derived_from<C, impl::case_base>
   select_case(C&& made)  // NOLINT(google-explicit-constructor): a list of cases reads as one
-      : case_{std::make_unique<impl::erased<C>>(std::move(made))} {}
+      : case_{std::make_unique<impl::erased<C>>(std::forward<C>(made))} {}
   select_case(impl::otherwise_case) noexcept {}  // NOLINT(google-explicit-constructor)
 
  private:

@@ -17,7 +17,7 @@ struct select_list {
     }
     constexpr std::size_t few = 16;
     if (n <= few) {
-      select_op* ops[few];
+      select_op* ops[few]{};
       select_scratch::of<few> scratch;
       return run(done, cases, ops, scratch.view());
     }

@@ -178,7 +178,7 @@ class send_case : public case_base {
   send_case(source_ref<source> to, F f, Args&&... args)
       : to_{std::move(to)}, f_{std::move(f)}, out_{std::forward<Args>(args)...} {}
   /// Into a list: takes the value itself, also where it was only referred to.
-  send_case(send_case&& other)
+  send_case(send_case&& other)  // NOLINT(performance-noexcept-move-constructor): makes an element
       : to_{std::move(other.to_)}, f_{std::move(other.f_)}, out_{other.out_.release()} {}
 
   select_op* begin() noexcept {
