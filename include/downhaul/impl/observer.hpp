@@ -45,7 +45,7 @@ struct wait_node : observer {
 template <class Node>
 class observer_list {
  public:
-  observer_list() noexcept { head_.prev = head_.next = &head_; }
+  constexpr observer_list() noexcept { head_.prev = head_.next = &head_; }
   observer_list(const observer_list&) = delete;
   observer_list& operator=(const observer_list&) = delete;
 
@@ -61,6 +61,12 @@ class observer_list {
     n.next = &head_;
     head_.prev->next = &n;
     head_.prev = &n;
+  }
+  void push_front(Node& n) noexcept {
+    n.prev = &head_;
+    n.next = head_.next;
+    head_.next->prev = &n;
+    head_.next = &n;
   }
   static void remove(Node& n) noexcept {
     n.prev->next = n.next;

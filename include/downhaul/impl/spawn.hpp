@@ -27,6 +27,8 @@ class runtime_core;
 struct closure_ops {
   void (*run)(void* closure);               // may throw: see the rules for uncaught exceptions
   void (*destroy)(void* closure) noexcept;  // after run, or instead of it
+  /// Who waits for it, e.g. a wait_group, to find it in lists of goroutines; null: nobody.
+  const void* (*owner)(const void* closure) noexcept = nullptr;
 };
 
 struct spawn_request {
