@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Each block between ```cpp and ``` in README.md and docs/guide/ must be found in an example, letter by letter; how far
 # it is indented does not matter. Run as: cmake -D examples=<dir> -P shown_code.cmake
+cmake_minimum_required(VERSION 3.24)
 
 file(GLOB sources ${examples}/*.cpp)
 set(code "")
