@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// sched/goroutine.hpp — the control block of a goroutine.
+//
+// Idea       One block holds everything but the stack: the waiter, where the stack was left, the
+//            closure, where it was started. A stack is bound when the goroutine first runs and
+//            unbound when it ends: what was spawned and has not run costs 256 bytes.
+// Ownership  Blocks are type-stable: cut from slabs that are never freed, reused through free
+//            lists. Whoever prepared one owns it until it is started; then the runtime does, and
+//            frees the block when the goroutine ends.
+// Threads    See each field. `life`, `where`, `name`, `since` are read by lists of goroutines at
+//            any time; all else belongs to whoever runs or holds the goroutine.
+// Cost       256 bytes, 80 of them for the closure; larger closures are allocated.
+//
+// [life]  generation << 2 | life_state. The generation grows when the block is freed: a reader that
+//         sees the same word before and after has read one goroutine's fields. For that the fields
+//         are stored with release and loaded with acquire: who sees a field of the next goroutine
+//         sees the generation grown.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <source_location>
+
+#include "downhaul/impl/spawn.hpp"
+#include "platform/stack_switch.hpp"
+#include "wait/waiter.hpp"
+
+namespace downhaul::impl {
+
+class worker;
+class runtime_core;
+
+/// How park and make_ready work for a goroutine.
+extern const waiter_ops goroutine_ops;
+
+enum class life_state : std::uint32_t { free, prepared, live };
+
+class goroutine final : public waiter {
+ public:
+  static constexpr std::size_t inline_closure = 80;
+  static constexpr std::size_t inline_align = 16;
+
+  goroutine() noexcept : waiter{goroutine_ops} {}
+
+  life_state state_of_life() const noexcept {
+    return static_cast<life_state>(life.load(std::memory_order_relaxed) & 3);  // [life] own block
+  }
+  /// prepared → live, or anything → free with the next generation.
+  void set_life(life_state to) noexcept {
+    const std::uint32_t old = life.load(std::memory_order_relaxed);  // [life] only the owner writes
+    const std::uint32_t generation = (old >> 2) + (to == life_state::free ? 1 : 0);
+    // W [life] release: a reader that sees it live sees its fields.
+    life.store(generation << 2 | static_cast<std::uint32_t>(to), std::memory_order_release);
+  }
+  runtime_core& core() const noexcept {
+    return *in.load(std::memory_order_relaxed);  // [life] whoever asks holds the block
+  }
+  bool has_stack() const noexcept { return run.on != nullptr; }
+  void* closure_address() noexcept {
+    return boxed ? *reinterpret_cast<void**>(storage) : static_cast<void*>(storage);
+  }
+
+  execution run;                           // the scheduler's while parked, else in use
+  worker* at = nullptr;                    // where it runs; written by the worker that resumes it
+  goroutine* next = nullptr;               // the queue or free list it is on
+  std::atomic<runtime_core*> in{nullptr};  // under [life]; the block holds a reference
+  const closure_ops* closure = nullptr;
+  std::atomic<std::source_location> where{};  // under [life]
+  std::atomic<char*> name{nullptr};           // own copy or null; freed under the registry's lock
+  std::atomic<std::int64_t> since{0};         // steady ns of the last wait's begin, or of the start
+  std::atomic<std::uint32_t> life{0};         // [life]
+  std::atomic<bool> on_cpu{false};            // for lists
+  std::uint8_t pool = 0;                      // which of the core's stack pools
+  bool boxed : 1 = false;                     // the closure is allocated: see spawn.cpp
+  bool pinned : 1 = false;                    // runs on a thread of its own only: `seat`
+  bool canary : 1 = false;  // its stack has no guard: look at the pattern at each switch
+  worker* seat = nullptr;   // the thread it is pinned to; null before it has started
+  alignas(inline_align) std::byte storage[inline_closure];
+};
+#if !DOWNHAUL_ASAN && !DOWNHAUL_TSAN
+static_assert(sizeof(goroutine) <= 256);
+#endif
+
+/// A chain of goroutines, linked by `next`.
+class goroutine_list {
+ public:
+  bool empty() const noexcept { return head_ == nullptr; }
+  void push_back(goroutine& g) noexcept {
+    g.next = nullptr;
+    (head_ == nullptr ? head_ : tail_->next) = &g;
+    tail_ = &g;
+  }
+  goroutine* pop_front() noexcept {
+    goroutine* g = head_;
+    if (g != nullptr) head_ = g->next;
+    return g;
+  }
+  void append(goroutine_list& other) noexcept {
+    if (other.head_ == nullptr) return;
+    (head_ == nullptr ? head_ : tail_->next) = other.head_;
+    tail_ = other.tail_;
+    other.head_ = nullptr;
+  }
+
+ private:
+  goroutine* head_ = nullptr;
+  goroutine* tail_ = nullptr;  // meaningful while head_ is not null
+};
+
+/// Free blocks of one worker; used by its thread alone.
+class block_cache {
+ public:
+  goroutine* take() {
+    if (goroutine* g = free_) [[likely]] {
+      free_ = g->next;
+      --count_;
+      return g;
+    }
+    return refill();
+  }
+  void give(goroutine& g) noexcept {
+    g.next = free_;
+    free_ = &g;
+    if (++count_ >= most) spill();
+  }
+  /// Gives all to the common list.
+  void clear() noexcept;
+
+ private:
+  static constexpr int most = 256;
+  static constexpr int batch = 128;
+  goroutine* refill();
+  void spill() noexcept;
+
+  goroutine* free_ = nullptr;
+  int count_ = 0;
+};
+
+/// A free block from the common list, for threads without a cache. Throws std::bad_alloc.
+goroutine* take_block();
+void give_block(goroutine& g) noexcept;
+
+/// Calls `see(g, life)` for every block that is prepared or live, at whatever instant; fields of g
+/// are one goroutine's only if `g.life` is still `life` afterwards.
+void for_each_block(void (*see)(void* arg, goroutine& g, std::uint32_t life), void* arg);
+
+}  // namespace downhaul::impl

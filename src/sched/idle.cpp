@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// sched/idle.cpp — looking for work, sleeping and waking.
+//
+// Idea       Waking a sleeping thread costs the waker 8 to 14 us, as much as hundreds of switches,
+//            and pulling a talking pair of goroutines apart costs more. So nobody is woken for the
+//            hand-off slot, and for a worker's own ring only as often as thieves found it
+//            worthwhile lately (patience_). One sleeper, the lookout, looks around now and then
+//            while others run: after 50 us, then doubling to 10 ms.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "platform/cpu.hpp"
+#include "platform/futex.hpp"
+#include "platform/monotonic.hpp"
+#include "sched/runtime_core.hpp"
+
+namespace downhaul::impl {
+namespace {
+
+constexpr std::int64_t first_look = 50'000;
+constexpr std::int64_t last_look = 10'000'000;
+constexpr std::int64_t worth_moving = 20'000;  // ns that a goroutine has to wait for its worker
+constexpr std::uint32_t most_patience = 1024;
+constexpr int search_rounds = 3;
+constexpr int pauses_between_rounds = 40;
+
+}  // namespace
+
+// A hint, see [idle]: somebody asleep might take part of our ring.
+void pool_worker::hint_work() noexcept {
+  // Hints: a stale one costs time, not work; see [idle].
+  if (core->sleeping_.load(std::memory_order_relaxed) == 0) return;
+  // Hint, as above: who searches will find it.
+  if (core->searching_.load(std::memory_order_relaxed) != 0) return;
+  // Tuning; any value is right.
+  if (static_cast<std::uint32_t>(++hints_) <= patience_.load(std::memory_order_relaxed)) return;
+  hints_ = 0;
+  core->wake_one(this);
+}
+
+void pool_worker::stop_searching(bool found) noexcept {
+  if (!searching_) return;
+  searching_ = false;
+  // [idle] acq_rel: the next one who reads zero may wake a sleeper again
+  const bool last = core->searching_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  if (pool_worker* const waker = std::exchange(woken_by_, nullptr)) {
+    // Tuning; any value is right.
+    const std::uint32_t patience = waker->patience_.load(std::memory_order_relaxed);
+    waker->patience_.store(found ? patience / 2 : std::min(patience * 2 + 1, most_patience),
+                           std::memory_order_relaxed);  // tuning
+  }
+  // Who skipped a wake because of us must not be forgotten: see whether more is waiting.
+  if (found && last && core->size_.load(std::memory_order_acquire) != 0) core->wake_one(nullptr);
+}
+
+goroutine* pool_worker::search() noexcept {
+  if (!searching_) {
+    // Half of the busy ones may search: more would only be in each other's way. A hint.
+    if (2 * core->searching_.load(std::memory_order_relaxed) >=
+        core->busy_.load(std::memory_order_relaxed)) {  // a hint
+      return nullptr;
+    }
+    searching_ = true;
+    core->searching_.fetch_add(1, std::memory_order_acq_rel);  // [idle]
+  }
+  for (int round = 0; round < search_rounds; ++round) {
+    pool_worker* const start = next_worker != nullptr
+                                   ? next_worker
+                                   : core->all_.load(std::memory_order_acquire);  // pairs with add
+    pool_worker* victim = start;
+    do {
+      if (victim != this) {
+        if (goroutine* g = victim->ring_.steal_half_into(ring_)) return g;
+      }
+      victim = victim->next_worker != nullptr
+                   ? victim->next_worker
+                   : core->all_.load(std::memory_order_acquire);  // pairs with add
+    } while (victim != start);
+    for (int i = 0; i < pauses_between_rounds; ++i) cpu_pause();
+    if (goroutine* g = core->take_common(ring_)) return g;
+  }
+  return nullptr;
+}
+
+goroutine* pool_worker::find_work() noexcept {
+  for (;;) {
+    // [attention] attend() looks closer
+    if (attention_.load(std::memory_order_relaxed) && !attend()) return nullptr;
+    serve_clock();
+    if (goroutine* g = take_slot()) return g;  // the clock may have made some ready
+    if (goroutine* g = ring_.pop()) return g;
+    goroutine* g = core->take_common(ring_);
+    if (g == nullptr) g = search();
+    if (g != nullptr) {
+      stop_searching(true);
+      return g;
+    }
+    stop_searching(false);
+    if ((g = sleep()) != nullptr) {
+      stop_searching(true);
+      return g;
+    }
+  }
+}
+
+// The lookout's round: what waits behind somebody slow is taken; what moves on by itself stays.
+goroutine* pool_worker::look_around(bool first) noexcept {
+  const std::int64_t before = now;
+  refresh_now();
+  const std::int64_t elapsed = now - before;
+  // Pairs with the publication of workers in the constructor and the monitor.
+  for (pool_worker* v = core->all_.load(std::memory_order_acquire); v != nullptr;
+       v = v->next_worker) {
+    if (v == this) continue;
+    const std::uint32_t tick = v->ticks();
+    const std::uint32_t moved = tick - v->seen_tick_;
+    goroutine* g = v->slot_.load(std::memory_order_relaxed);  // [slot] the exchange below decides
+    const bool stale = moved == 0 && v->seen_slot_;
+    v->seen_tick_ = tick;
+    v->seen_slot_ = g != nullptr;
+    if (first) continue;
+    const std::uint32_t waiting = v->ring_.size();
+    if (waiting != 0 && elapsed / (moved + 1) * waiting >= worth_moving) {
+      if (goroutine* stolen = v->ring_.steal_half_into(ring_)) return stolen;
+    }
+    // R [slot] acquire. The one we saw, or the next that was put there: either may run here.
+    if (stale && g != nullptr && (g = v->slot_.exchange(nullptr, std::memory_order_acq_rel))) {
+      return g;
+    }
+  }
+  return nullptr;
+}
+
+goroutine* pool_worker::sleep() noexcept {
+  if (!core->may_sleep(*this)) return nullptr;
+  std::int64_t patience = first_look;
+  goroutine* found = look_around(true);
+  // [doze] acquire: pairs with rouse
+  while (found == nullptr && doze_.load(std::memory_order_acquire) != 0) {
+    std::int64_t until = std::numeric_limits<std::int64_t>::max();
+    const bool looks =
+        core->lookout_hint_.load(std::memory_order_relaxed) == this;  // our own store
+    if (looks) {
+      // A hint: if it is wrong the monitor looks, 10 ms later.
+      const bool alone = core->busy_.load(std::memory_order_relaxed) == 0;
+      if (!alone || patience < last_look) until = now + patience;
+    }
+    if (futex_wait_until(doze_, 1, until) == futex_result::timed_out && looks) {
+      found = look_around(false);
+      patience = std::min(patience * 2, last_look);
+    }
+  }
+  core->woke_up(*this);
+  refresh_now();
+  return found;
+}
+
+void pool_worker::wake() noexcept {
+  doze_.store(0, std::memory_order_release);  // W [doze], read in sleep
+  futex_wake_one(doze_);
+}
+
+bool runtime_core::may_sleep(pool_worker& w) noexcept {
+  bool quiet = false;
+  {
+    const lock_scope held{mu_};
+    // All written under mu_.
+    if (size_.load(std::memory_order_relaxed) != 0 || stopping_) return false;
+    w.doze_.store(1, std::memory_order_relaxed);  // [doze] published by mu_
+    w.asleep_ = true;
+    w.next_sleeper_ = sleepers_;
+    sleepers_ = &w;
+    if (lookout_hint_.load(std::memory_order_relaxed) == nullptr) {  // written under mu_
+      lookout_hint_.store(&w, std::memory_order_relaxed);            // written under mu_
+    }
+    sleeping_.fetch_add(1, std::memory_order_seq_cst);  // [idle] a hint outside mu_
+    busy_.fetch_sub(1, std::memory_order_relaxed);      // I2, under mu_
+    quiet = is_quiet();
+  }
+  if (quiet) futex_wake_all(progress_);
+  return true;
+}
+
+void runtime_core::woke_up(pool_worker& w) noexcept {
+  const lock_scope held{mu_};
+  if (lookout_hint_.load(std::memory_order_relaxed) == &w) {  // written under mu_
+    lookout_hint_.store(nullptr, std::memory_order_relaxed);  // written under mu_
+  }
+  if (!w.asleep_) return;  // somebody took us off the list
+  pool_worker** link = &sleepers_;
+  while (*link != &w) link = &(*link)->next_sleeper_;
+  *link = w.next_sleeper_;
+  w.asleep_ = false;
+  sleeping_.fetch_sub(1, std::memory_order_relaxed);  // I1, under mu_
+  busy_.fetch_add(1, std::memory_order_relaxed);      // I2, under mu_
+}
+
+pool_worker* runtime_core::pop_sleeper(pool_worker* waker) noexcept {
+  // [idle] somebody who searches will look at queue_ before it sleeps, or wake the next.
+  if (sleepers_ == nullptr || searching_.load(std::memory_order_relaxed) != 0) return nullptr;
+  pool_worker* const w = sleepers_;
+  sleepers_ = w->next_sleeper_;
+  w->asleep_ = false;
+  w->searching_ = true;
+  w->woken_by_ = waker;
+  searching_.fetch_add(1, std::memory_order_acq_rel);  // [idle]
+  sleeping_.fetch_sub(1, std::memory_order_relaxed);   // I1, under mu_
+  busy_.fetch_add(1, std::memory_order_relaxed);       // I2, under mu_
+  return w;
+}
+
+void runtime_core::rouse(pool_worker& taken) noexcept {
+  if (!taken.started_) return start_thread(taken);
+  taken.wake();
+}
+
+void runtime_core::wake_one(pool_worker* waker) noexcept {
+  pool_worker* taken = nullptr;
+  {
+    const lock_scope held{mu_};
+    taken = pop_sleeper(waker);
+  }
+  if (taken != nullptr) rouse(*taken);
+}
+
+}  // namespace downhaul::impl

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+#include "sched/registry.hpp"
+
+#include <cstring>
+
+#include "platform/mutex.hpp"
+#include "sched/worker.hpp"
+
+namespace downhaul::impl {
+namespace {
+
+// Held while names are read or freed, so that a name that is seen stays.
+constinit ranked_mutex<rank::registry> names_mutex;
+
+}  // namespace
+
+char* copy_name(const char* name) {
+  if (name == nullptr) return nullptr;
+  const std::size_t size = std::strlen(name) + 1;
+  char* const copy = new char[size];
+  std::memcpy(copy, name, size);
+  return copy;
+}
+
+void forget(goroutine& ended) noexcept {
+  char* name = ended.name.load(std::memory_order_relaxed);  // our own store
+  ended.set_life(life_state::free);
+  if (name == nullptr) [[likely]]
+    return;
+  {
+    const lock_scope held{names_mutex};
+    ended.name.store(nullptr, std::memory_order_relaxed);  // under names_mutex
+  }
+  delete[] name;
+}
+
+void for_each_goroutine(const std::function<void(const goroutine_facts&)>& see) {
+  const lock_scope held{names_mutex};
+  for_each_block(
+      [](void* arg, goroutine& g, std::uint32_t life) {
+        if (static_cast<life_state>(life & 3) != life_state::live) return;
+        goroutine_facts facts{};
+        // R [life], all six: if `life` has not changed afterwards, they are one goroutine's.
+        facts.where = g.where.load(std::memory_order_acquire);
+        const char* const name = g.name.load(std::memory_order_acquire);
+        facts.name = name != nullptr ? name : "";
+        facts.since = g.since.load(std::memory_order_acquire);
+        facts.reason = g.reason();
+        facts.core = g.in.load(std::memory_order_acquire);
+        // Snapshots.
+        const std::uint32_t state = g.state_word().load(std::memory_order_acquire);
+        const bool on_cpu = g.on_cpu.load(std::memory_order_acquire);
+        facts.doing = state == waiter::parked ? activity::waiting
+                      : on_cpu                ? activity::running
+                                              : activity::runnable;
+        if (g.life.load(std::memory_order_relaxed) != life) return;  // [life] after the loads above
+        (*static_cast<const std::function<void(const goroutine_facts&)>*>(arg))(facts);
+      },
+      const_cast<void*>(static_cast<const void*>(&see)));
+}
+
+}  // namespace downhaul::impl

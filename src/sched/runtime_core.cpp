@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+#include "sched/runtime_core.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "platform/cpu.hpp"
+#include "platform/fatal.hpp"
+#include "platform/fork.hpp"
+#include "platform/futex.hpp"
+#include "platform/monotonic.hpp"
+#include "platform/thread.hpp"
+#include "sched/last_words.hpp"
+
+namespace downhaul::impl {
+namespace {
+
+constexpr std::uint32_t most_taken = 128;  // from the common queue at once
+
+std::size_t default_bytes(std::size_t wanted) noexcept {
+  return wanted == 0 ? default_stack_size : wanted;
+}
+
+}  // namespace
+
+runtime_core::runtime_core(const core_options& options)
+    : default_{options.is_default},
+      seed_{options.seed},
+      clock_{options.clock},
+      target_{options.workers > 0 ? options.workers : available_cpus()} {
+  watch_forks();
+  install_last_words();
+  pools_[0].store(new stack_pool{default_bytes(options.stack)},
+                  std::memory_order_relaxed);  // nobody else knows the core yet
+  for (int i = 0; i < target_; ++i) {
+    auto* const w = new pool_worker{*this, random::stream(seed_ + static_cast<unsigned>(i)).next()};
+    w->next_worker = all_.load(std::memory_order_relaxed);  // nobody else knows the core yet
+    all_.store(w, std::memory_order_relaxed);               // nobody else knows the core yet
+    const lock_scope held{mu_};
+    w->asleep_ = true;  // a thread is started for it when it is first woken
+    w->next_sleeper_ = sleepers_;
+    sleepers_ = w;
+    sleeping_.fetch_add(1, std::memory_order_relaxed);  // I1
+  }
+}
+
+// Reached only when no goroutine is left, or the core has stopped and none is known any more.
+runtime_core::~runtime_core() {
+  pool_worker* w = all_.load(std::memory_order_relaxed);  // the last reference is ours
+  while (w != nullptr) {
+    pool_worker* const next = w->next_worker;
+    delete w;
+    w = next;
+  }
+  for (auto& p : pools_) delete p.load(std::memory_order_relaxed);  // the last reference is ours
+}
+
+stack_pool& runtime_core::pool(std::size_t index) noexcept {
+  return *pools_[index].load(std::memory_order_acquire);  // [pools] pairs with pool_for
+}
+
+// Pool k > 0 has stacks of smallest_stack_size << (k - 1).
+std::uint8_t runtime_core::pool_for(std::size_t bytes) noexcept {
+  if (bytes == 0 || bytes == pool(0).stack_size()) return 0;
+  std::size_t index = 1;
+  while (index + 1 < pool_count && (smallest_stack_size << (index - 1)) < bytes) ++index;
+  stack_pool* made = pools_[index].load(std::memory_order_acquire);  // [pools]
+  if (made == nullptr) {
+    auto* const fresh = new stack_pool{smallest_stack_size << (index - 1)};
+    // W [pools] release: who finds the pool finds it constructed.
+    if (!pools_[index].compare_exchange_strong(made, fresh, std::memory_order_acq_rel,
+                                               std::memory_order_acquire)) {  // [pools]
+      delete fresh;
+    }
+  }
+  return static_cast<std::uint8_t>(index);
+}
+
+void runtime_core::make_runnable(goroutine& g, thread_record& me) noexcept {
+  worker* const here = me.at;
+  if (here != nullptr && here->core == this && here->kind == worker_kind::pool) [[likely]] {
+    static_cast<pool_worker*>(here)->push_next(g);
+    return;
+  }
+  inject(g);
+}
+
+void runtime_core::move(goroutine& g) noexcept { inject(g); }
+
+void runtime_core::start_pinned(goroutine& g) noexcept { inject(g); }
+
+void runtime_core::inject(goroutine& g) noexcept {
+  // `g` keeps us alive until it is queued; what we touch afterwards, this reference does.
+  if (!default_) ref();
+  pool_worker* taken = nullptr;
+  bool stopped = false;
+  {
+    const lock_scope held{mu_};
+    stopped = stopping_;
+    if (!stopped) {
+      queue_.push_back(g);
+      // Under mu_; seq_cst is not needed for [idle], which the lock settles.
+      size_.fetch_add(1, std::memory_order_release);
+      taken = pop_sleeper(nullptr);
+    }
+  }
+  if (taken != nullptr) rouse(*taken);
+  if (stopped && !g.has_stack() && !default_) {
+    // It never ran: its runtime has gone, the default one runs it.
+    runtime_core& heir = default_core();
+    if (!heir.is_default()) return;
+    g.in.store(&heir, std::memory_order_release);  // W [life]
+    g.pool = 0;
+    heir.inject(g);
+    unref();  // the reference that g held
+  }
+  if (!default_) unref();
+}
+
+goroutine* runtime_core::take_common(run_ring& ring) noexcept {
+  if (size_.load(std::memory_order_relaxed) == 0) return nullptr;  // a hint; see [idle]
+  const lock_scope held{mu_};
+  const std::uint32_t size = size_.load(std::memory_order_relaxed);  // under mu_
+  std::uint32_t n = size / static_cast<std::uint32_t>(target_) + 1;
+  n = std::min({n, size, most_taken, run_ring::capacity - ring.size()});
+  if (n == 0) return nullptr;
+  goroutine* const first = queue_.pop_front();
+  for (std::uint32_t i = 1; i < n; ++i) ring.push(*queue_.pop_front());
+  size_.fetch_sub(n, std::memory_order_release);  // under mu_
+  return first;
+}
+
+void runtime_core::push_common(goroutine_list& some, std::uint32_t n) noexcept {
+  pool_worker* taken = nullptr;
+  {
+    const lock_scope held{mu_};
+    queue_.append(some);
+    size_.fetch_add(n, std::memory_order_release);  // under mu_
+    taken = pop_sleeper(nullptr);
+  }
+  if (taken != nullptr) rouse(*taken);
+}
+
+void runtime_core::start_thread(pool_worker& w) noexcept {
+  w.started_ = true;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  if (default_) pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t id{};
+  {
+    const lock_scope held{mu_};
+    ++running_threads_;
+    if (!default_) ++unjoined_threads_;
+  }
+  const int error = pthread_create(
+      &id, &attributes,
+      [](void* arg) -> void* {
+        name_this_thread("dh-worker");
+        static_cast<pool_worker*>(arg)->work();
+        return nullptr;
+      },
+      &w);
+  pthread_attr_destroy(&attributes);
+  if (error != 0) fatal({"cannot start a worker thread: ", std::strerror(error)});
+  if (default_) return;
+  bool awaited = false;
+  {
+    const lock_scope held{mu_};
+    joinable_.push_back(id);
+    awaited = stopping_;
+    progress_.fetch_add(1, std::memory_order_relaxed);  // under mu_, where its readers look again
+  }
+  if (awaited) futex_wake_all(progress_);
+}
+
+void runtime_core::thread_ended(pool_worker& w) noexcept {
+  bool quiet = false;
+  {
+    const lock_scope held{mu_};
+    // The worker's own share becomes part of the common count; the bias keeps that positive.
+    refs_.fetch_add(w.held_refs, std::memory_order_relaxed);  // [refs] count only
+    w.held_refs = 0;
+    busy_.fetch_sub(1, std::memory_order_relaxed);  // I2, under mu_
+    --running_threads_;
+    quiet = is_quiet();
+    progress_.fetch_add(1, std::memory_order_relaxed);  // under mu_, where its readers look again
+  }
+  // A runtime that is being stopped outlives its threads: this access is safe.
+  if (quiet) futex_wake_all(progress_);
+}
+
+bool pool_worker::attend() noexcept {
+  attention_.store(false,
+                   std::memory_order_relaxed);  // [attention] what is wanted is looked up now
+  const lock_scope held{core->mu_};
+  return !core->stopping_;
+}
+
+void runtime_core::tell_to_stop() noexcept {
+  pool_worker* asleep = nullptr;
+  {
+    const lock_scope held{mu_};
+    stopping_ = true;
+    for (pool_worker* w = sleepers_; w != nullptr; w = w->next_sleeper_) {
+      w->asleep_ = false;
+      sleeping_.fetch_sub(1, std::memory_order_relaxed);               // I1, under mu_
+      if (w->started_) busy_.fetch_add(1, std::memory_order_relaxed);  // I2, under mu_
+    }
+    asleep = std::exchange(sleepers_, nullptr);
+  }
+  // Pairs with the publication of workers.
+  for (pool_worker* w = all_.load(std::memory_order_acquire); w != nullptr; w = w->next_worker) {
+    w->call_attention();
+  }
+  while (asleep != nullptr) {
+    pool_worker* const next = asleep->next_sleeper_;
+    if (asleep->started_) asleep->wake();
+    asleep = next;
+  }
+}
+
+void runtime_core::stop() noexcept {
+  if (worker* const here = this_thread().at; here != nullptr && here->core == this) {
+    fatal("runtime destroyed by one of its own goroutines");
+  }
+  tell_to_stop();
+  for (;;) {
+    std::vector<pthread_t> ready;
+    std::uint32_t seen = 0;
+    {
+      const lock_scope held{mu_};
+      if (unjoined_threads_ == 0) break;
+      ready.swap(joinable_);
+      unjoined_threads_ -= static_cast<int>(ready.size());
+      seen = progress_.load(std::memory_order_relaxed);  // under mu_
+    }
+    for (const pthread_t id : ready) pthread_join(id, nullptr);
+    // Somebody is in the middle of starting one.
+    if (ready.empty()) futex_wait(progress_, seen);
+  }
+  // [refs] acq_rel as in unref: the bias and the owner's own go together.
+  if (refs_.fetch_sub(running_bias + 1, std::memory_order_acq_rel) == running_bias + 1) delete this;
+}
+
+void runtime_core::stop_for_exit(std::int64_t patience_ns) noexcept {
+  worker* const here = this_thread().at;
+  const int own = here != nullptr && here->core == this ? 1 : 0;
+  tell_to_stop();
+  const std::int64_t until = steady_now_ns() + patience_ns;
+  for (;;) {
+    std::uint32_t seen = 0;
+    {
+      const lock_scope held{mu_};
+      if (running_threads_ <= own) return;
+      exit_waits_ = true;
+      seen = progress_.load(std::memory_order_relaxed);  // under mu_
+    }
+    if (futex_wait_until(progress_, seen, until) == futex_result::timed_out) return;
+  }
+}
+
+bool runtime_core::is_quiet() noexcept {
+  // Both under mu_.
+  const bool idle =
+      busy_.load(std::memory_order_relaxed) == 0 && size_.load(std::memory_order_relaxed) == 0;
+  if (idle && quiet_waiters_ != 0) progress_.fetch_add(1, std::memory_order_relaxed);  // under mu_
+  return exit_waits_ || (idle && quiet_waiters_ != 0);
+}
+
+void runtime_core::wait_until_quiet() noexcept {
+  for (;;) {
+    std::uint32_t seen = 0;
+    {
+      const lock_scope held{mu_};
+      // Both under mu_.
+      if (busy_.load(std::memory_order_relaxed) == 0 &&
+          size_.load(std::memory_order_relaxed) == 0) {
+        return;
+      }
+      ++quiet_waiters_;
+      seen = progress_.load(std::memory_order_relaxed);  // under mu_
+    }
+    futex_wait(progress_, seen);
+    const lock_scope held{mu_};
+    --quiet_waiters_;
+  }
+}
+
+}  // namespace downhaul::impl

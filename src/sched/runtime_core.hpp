@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// sched/runtime_core.hpp — what the workers of one runtime share.
+//
+// Idea       A common queue for what becomes runnable outside the workers, the list of sleeping
+//            workers, the stacks, and the life of the runtime: start, stop.
+// Ownership  Counted: the runtime object, every prepared or live goroutine, and whoever queues one
+//            from outside hold a reference. Workers count their own share without atomics
+//            (pool_worker::held_refs) and fold it in when they end; until then a bias keeps the
+//            count above zero. The default runtime is never destroyed.
+// Threads    Everything from anywhere unless said otherwise.
+//
+// Invariants (whenever mu_ is free)
+//   I1 a worker is on sleepers_ iff its asleep_ is set; sleeping_ is their number
+//   I2 busy_ is the number of threads of this core that may be running a goroutine or looking for
+//      one; a waker counts the worker that it takes off the list
+//   I3 size_ is the length of queue_
+// Lock order: mu_ has the rank of a run queue; inside it nothing but leaves is taken.
+//
+// [idle]  A worker goes to sleep only under mu_, having found queue_ empty there; whoever pushes to
+//         queue_ under mu_ takes a sleeper off the list under the same lock, unless a searcher is
+//         about, who will look at queue_ under the lock before it sleeps. Hence no wake-up is lost.
+//         A worker's own ring and slot are different: their owner is awake and will run them, so
+//         that waking somebody is a matter of speed only; there a stale hint costs time, which the
+//         lookout and the monitor bound.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <pthread.h>
+
+#include "platform/mutex.hpp"
+#include "platform/stack.hpp"
+#include "sched/goroutine.hpp"
+#include "sched/worker.hpp"
+
+namespace downhaul::impl {
+
+struct core_options {
+  int workers = 0;                   // 0: the CPUs this process may use
+  std::size_t stack = 0;             // bytes; 0: default_stack_size
+  downhaul::clock* clock = nullptr;  // null: the real one
+  std::uint64_t seed = 0;            // not 0: run-queue order is random, and repeatable
+  bool is_default = false;           // never destroyed
+};
+
+class runtime_core {
+ public:
+  explicit runtime_core(const core_options& options);
+
+  // References.
+  void ref() noexcept {
+    refs_.fetch_add(1, std::memory_order_relaxed);  // [refs] count only: the caller knows it alive
+  }
+  void unref() noexcept {
+    // [refs] release: what the holder did is visible to the one who deletes; acquire: he sees it
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+  /// Sends `g`, which left its worker, to its seat or, where it has none, into the pool.
+  void move(goroutine& g) noexcept;
+  void start_pinned(goroutine& g) noexcept;
+  /// Queues `g`, which is runnable and nobody else's.
+  void make_runnable(goroutine& g, thread_record& me) noexcept;
+  /// Stops the workers at their next scheduling points and joins them; once. By the runtime object,
+  /// not from one of its own goroutines.
+  void stop() noexcept;
+  /// Stops them, but waits no longer than `patience_ns` and joins nobody. At process exit.
+  void stop_for_exit(std::int64_t patience_ns) noexcept;
+  /// Waits, on a plain thread, until no goroutine of this core is runnable or running.
+  void wait_until_quiet() noexcept;
+
+  stack_pool& pool(std::size_t index) noexcept;
+  /// The pool whose stacks have at least `bytes`; 0 for the default size.
+  std::uint8_t pool_for(std::size_t bytes) noexcept;
+
+  bool is_default() const noexcept { return default_; }
+  int workers() const noexcept { return target_; }
+  downhaul::clock* clock() const noexcept { return clock_; }
+  bool shuffles() const noexcept { return seed_ != 0; }
+  std::uint64_t seed() const noexcept { return seed_; }
+
+ private:
+  friend class pool_worker;
+  ~runtime_core();
+
+  void inject(goroutine& g) noexcept;
+  /// Some from the common queue: one to run, more into `ring`.
+  goroutine* take_common(run_ring& ring) noexcept;
+  void push_common(goroutine_list& some, std::uint32_t n) noexcept;
+  /// Wakes one sleeper unless somebody searches already; `waker` may be null.
+  void wake_one(pool_worker* waker) noexcept;
+  pool_worker* pop_sleeper(pool_worker* waker) noexcept DOWNHAUL_REQUIRES(mu_);
+  void rouse(pool_worker& taken) noexcept;
+  void start_thread(pool_worker& w) noexcept;
+  bool may_sleep(pool_worker& w) noexcept;
+  void woke_up(pool_worker& w) noexcept;
+  void tell_to_stop() noexcept;
+  /// Whether to wake those who wait for progress_, after mu_ is free.
+  bool is_quiet() noexcept DOWNHAUL_REQUIRES(mu_);
+  void thread_ended(pool_worker& w) noexcept;
+
+  static constexpr std::int64_t running_bias = std::int64_t{1} << 40;
+
+  const bool default_;
+  const std::uint64_t seed_;
+  downhaul::clock* const clock_;
+  int target_;                                        // how many workers are meant to run
+  std::atomic<std::int64_t> refs_{1 + running_bias};  // [refs]
+  std::atomic<pool_worker*> all_{nullptr};            // push only
+
+  alignas(64) ranked_mutex<rank::run_queue> mu_;
+  goroutine_list queue_ DOWNHAUL_GUARDED_BY(mu_);
+  pool_worker* sleepers_ DOWNHAUL_GUARDED_BY(mu_) = nullptr;
+  bool stopping_ DOWNHAUL_GUARDED_BY(mu_) = false;
+  int quiet_waiters_ DOWNHAUL_GUARDED_BY(mu_) = 0;
+  int running_threads_ DOWNHAUL_GUARDED_BY(mu_) = 0;   // started and not ended
+  int unjoined_threads_ DOWNHAUL_GUARDED_BY(mu_) = 0;  // started and not joined
+  bool exit_waits_ DOWNHAUL_GUARDED_BY(mu_) = false;
+  std::vector<pthread_t> joinable_ DOWNHAUL_GUARDED_BY(mu_);
+
+  std::atomic<std::uint32_t> size_{0};               // written under mu_; else a hint
+  std::atomic<int> sleeping_{0};                     // written under mu_; else a hint
+  std::atomic<int> busy_{0};                         // written under mu_; else a hint
+  std::atomic<pool_worker*> lookout_hint_{nullptr};  // written under mu_; else a hint
+  alignas(64) std::atomic<int> searching_{0};        // workers that look for work, or are about to
+  std::atomic<std::uint32_t> progress_{0};           // futex; written under mu_ when somebody waits
+
+  static constexpr std::size_t pool_count = 24;
+  std::array<std::atomic<stack_pool*>, pool_count> pools_{};
+};
+
+/// The default runtime; started by the first call.
+runtime_core& default_core();
+
+/// Records a stopping point for the process, see exit.cpp.
+void stop_default_core_at_exit() noexcept;
+
+}  // namespace downhaul::impl

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// sched/spawn.cpp — preparing, starting, parking and waking goroutines: the seams of the wait room.
+#include "downhaul/go.hpp"
+
+#include <algorithm>
+#include <new>
+#include <thread>
+
+#include "downhaul/error.hpp"
+#include "platform/fatal.hpp"
+#include "platform/fork.hpp"
+#include "platform/monotonic.hpp"
+#include "sched/registry.hpp"
+#include "sched/runtime_core.hpp"
+
+namespace downhaul::impl {
+namespace {
+
+pool_worker* pool_worker_of(const thread_record& me, const runtime_core& core) noexcept {
+  worker* const here = me.at;
+  if (here == nullptr || here->core != &core || here->kind != worker_kind::pool) return nullptr;
+  return static_cast<pool_worker*>(here);
+}
+
+void give_back(goroutine& g, pool_worker* here) noexcept {
+  runtime_core& core = g.core();
+  if (here != nullptr) {
+    here->blocks.give(g);
+    --here->held_refs;
+    return;
+  }
+  give_block(g);
+  if (!core.is_default()) core.unref();
+}
+
+// A closure that does not fit: storage holds this instead.
+struct box {
+  void* address;
+  std::size_t align;
+};
+
+box make_box(const spawn_request& request) {
+  const std::size_t align = std::max(request.align, goroutine::inline_align);
+  return {::operator new(request.size, std::align_val_t{align}), align};
+}
+
+void free_box(goroutine& g) noexcept {
+  const box b = *std::launder(reinterpret_cast<box*>(g.storage));
+  ::operator delete(b.address, std::align_val_t{b.align});
+}
+
+void park_goroutine(waiter& w) noexcept {
+  auto& g = static_cast<goroutine&>(w);
+  switch_to(g.run, g.at->own);
+}
+
+void wake_goroutine(waiter& w) noexcept {
+  auto& g = static_cast<goroutine&>(w);
+  g.core().make_runnable(g, this_thread());
+}
+
+void run_closure(goroutine& g) {
+  try {
+    g.closure->run(g.closure_address());
+  } catch (const context_error&) {
+    // That is how a cancelled goroutine stops. Anything else finds no handler: the search for one
+    // ends at the bottom of this stack, and std::terminate is called with nothing unwound.
+  }
+}
+
+}  // namespace
+
+const waiter_ops goroutine_ops{park_goroutine, wake_goroutine};
+
+execution& goroutine_entry(void* goroutine_block) {
+  auto& g = *static_cast<goroutine*>(goroutine_block);
+  run_closure(g);
+  g.closure->destroy(g.closure_address());
+  if (g.boxed) free_box(g);
+  worker& here = *g.at;
+  here.left = leaving::ended;
+  return here.own;
+}
+
+goroutine* prepare_goroutine(const spawn_request& request) {
+  abort_if_forked();
+  thread_record& me = this_thread();
+  runtime_core& core = request.in != nullptr ? *request.in
+                       : me.at != nullptr    ? *me.at->core
+                                             : default_core();
+  pool_worker* const here = pool_worker_of(me, core);
+  goroutine& g = here != nullptr ? *here->blocks.take() : *take_block();
+  g.in.store(&core, std::memory_order_release);  // W [life]
+  if (here != nullptr) {
+    ++here->held_refs;
+  } else if (!core.is_default()) {
+    core.ref();
+  }
+  g.closure = request.ops;
+  g.pool = request.stack == 0 ? std::uint8_t{0} : core.pool_for(request.stack);
+  g.pinned = request.pinned;
+  g.seat = nullptr;
+  g.boxed = request.size > goroutine::inline_closure || request.align > goroutine::inline_align;
+  g.where.store(request.where, std::memory_order_release);  // W [life]
+  if (g.boxed || request.name != nullptr) [[unlikely]] {
+    char* name = nullptr;
+    try {
+      name = copy_name(request.name);
+      if (g.boxed) ::new (g.storage) box{make_box(request)};
+    } catch (...) {
+      delete[] name;
+      give_back(g, here);
+      throw;
+    }
+    g.name.store(name, std::memory_order_release);  // W [life]
+  }
+  g.set_life(life_state::prepared);
+  return &g;
+}
+
+void* closure_storage(goroutine* prepared) noexcept { return prepared->closure_address(); }
+
+void start_goroutine(goroutine* prepared) noexcept {
+  abort_if_forked();
+  thread_record& me = this_thread();
+  goroutine& g = *prepared;
+  pool_worker* const here = pool_worker_of(me, g.core());
+  g.since.store(here != nullptr ? here->now : coarse_now_ns(),
+                std::memory_order_release);  // W [life]
+  g.set_life(life_state::live);
+  count(me, tally::goroutines, 1);
+  if (g.pinned) [[unlikely]]
+    return g.core().start_pinned(g);
+  if (here != nullptr) return here->push_next(g);
+  g.core().make_runnable(g, me);
+}
+
+void discard_goroutine(goroutine* prepared) noexcept {
+  goroutine& g = *prepared;
+  pool_worker* const here = pool_worker_of(this_thread(), g.core());
+  if (g.boxed) free_box(g);
+  forget(g);
+  give_back(g, here);
+}
+
+void fatal_go_of_nil() noexcept { fatal("go of nil func value"); }
+
+}  // namespace downhaul::impl
+
+namespace downhaul {
+
+void yield() noexcept {
+  impl::thread_record& me = impl::this_thread();
+  if (me.current == nullptr || me.current == &me.self) {
+    std::this_thread::yield();
+    return;
+  }
+  auto& g = static_cast<impl::goroutine&>(*me.current);
+  g.at->left = impl::leaving::yielded;
+  impl::switch_to(g.run, g.at->own);
+}
+
+}  // namespace downhaul

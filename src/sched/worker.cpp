@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+#include "sched/worker.hpp"
+
+#include "platform/fatal.hpp"
+#include "platform/monotonic.hpp"
+#include "platform/overflow.hpp"
+#include "platform/thread.hpp"
+#include "sched/last_words.hpp"
+#include "sched/registry.hpp"
+#include "sched/runtime_core.hpp"
+
+namespace downhaul::impl {
+
+void worker::take_seat() noexcept {
+  mark_runtime_thread();
+  me = &this_thread();
+  me->at = this;
+  me->current = nullptr;
+  me->clock = core->clock();
+  adopt_thread_stack(own);
+}
+
+void worker::leave_seat() noexcept {
+  me->at = nullptr;
+  me->current = &me->self;
+  me->clock = nullptr;
+}
+
+leaving worker::resume(goroutine& g) noexcept {
+  assert_no_locks_held();
+  g.at = this;
+  me->current = &g;
+  g.on_cpu.store(true, std::memory_order_relaxed);  // for lists
+  left = leaving::parked;
+  switch_to(own, g.run);
+  g.on_cpu.store(false, std::memory_order_relaxed);  // for lists
+  me->current = nullptr;
+  return left;
+}
+
+pool_worker::pool_worker(runtime_core& of, std::uint64_t seed) noexcept
+    : worker{of, worker_kind::pool}, choice_{random{seed}}, shuffle_{of.shuffles()} {}
+
+void pool_worker::work() noexcept {
+  const alternate_stack for_overflows;
+  take_seat();
+  refresh_now();
+  while (goroutine* g = next()) run(*g);
+  // Nobody else pushes here any more; what is left is abandoned, but others may look at it.
+  for (int i = 0; i < stack_count_; ++i)
+    core->pool(0).release(stacks_[static_cast<std::size_t>(i)]);
+  stack_count_ = 0;
+  blocks.clear();
+  leave_seat();
+  core->thread_ended(*this);
+}
+
+void pool_worker::refresh_now() noexcept { now = steady_now_ns(); }
+
+void pool_worker::push_next(goroutine& g) noexcept {
+  if (shuffle_ && choice_.below(2) == 0) return push_back(g);
+  goroutine* before = slot_.load(std::memory_order_relaxed);  // [slot] only we make it non-null
+  if (before == nullptr) {
+    slot_.store(&g, std::memory_order_release);  // W [slot], read by take_slot and the lookout
+    return;
+  }
+  // [slot] release for the new one; acquire: nobody else has taken the one that we get back.
+  before = slot_.exchange(&g, std::memory_order_acq_rel);
+  if (before != nullptr) push_back(*before);
+}
+
+void pool_worker::push_back(goroutine& g) noexcept {
+  if (!ring_.push(g)) return overflow(g);
+  hint_work();
+}
+
+void pool_worker::overflow(goroutine& g) noexcept {
+  goroutine_list some;
+  const std::uint32_t n = ring_.take(run_ring::capacity / 2, some);
+  some.push_back(g);
+  core->push_common(some, n + 1);
+}
+
+goroutine* pool_worker::take_slot() noexcept {
+  // [slot] only we make it non-null: null here is final.
+  if (slot_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+  return slot_.exchange(nullptr, std::memory_order_acq_rel);  // R [slot]; null: the lookout took it
+}
+
+goroutine* pool_worker::next() noexcept {
+  const std::uint32_t tick = tick_.load(std::memory_order_relaxed) + 1;  // written by us alone
+  tick_.store(tick, std::memory_order_relaxed);                          // a sample for others
+  if (attention_.load(std::memory_order_relaxed)) [[unlikely]] {  // [attention] attend() looks
+    if (!attend()) return nullptr;
+  }
+  if (tick % common_period == 0) [[unlikely]] {
+    serve_clock();
+    if (goroutine* g = core->take_common(ring_)) return g;
+  }
+  if (slot_runs_ < most_slot_runs) {
+    if (goroutine* g = take_slot()) {
+      ++slot_runs_;
+      return g;
+    }
+  }
+  slot_runs_ = 0;
+  if (goroutine* g = ring_.pop()) return g;
+  if (goroutine* g = take_slot()) return g;
+  return find_work();
+}
+
+void pool_worker::run(goroutine& g) noexcept {
+  for (;;) {
+    if (!g.has_stack()) bind(g);
+    const leaving how = resume(g);
+    if (g.canary && !canary_intact(*g.run.on)) [[unlikely]] {
+      die_of_overflow(g);
+    }
+    switch (how) {
+      case leaving::parked:
+        g.since.store(now, std::memory_order_relaxed);  // for lists
+        if (g.commit_park()) return;
+        break;  // notified meanwhile: it goes on at once
+      case leaving::yielded: push_back(g); return;
+      case leaving::ended: finish(g); return;
+      case leaving::moving: core->move(g); return;
+    }
+    tick_.store(ticks() + 1, std::memory_order_relaxed);  // a sample for others
+  }
+}
+
+void pool_worker::bind(goroutine& g) noexcept {
+  stack* s = nullptr;
+  if (g.pool == 0 && stack_count_ > 0) {
+    s = stacks_[static_cast<std::size_t>(--stack_count_)];
+  } else {
+    s = core->pool(g.pool).acquire();
+    if (s == nullptr) fatal("out of memory: no stack for a goroutine");
+  }
+  g.canary = s->guard == guard_kind::canary;
+  make_execution(g.run, *s, goroutine_entry, &g);
+}
+
+void pool_worker::finish(goroutine& g) noexcept {
+  stack* const s = g.run.on;
+  g.run.on = nullptr;
+  if (g.pool == 0 && stack_count_ < most_cached_stacks) {
+    stacks_[static_cast<std::size_t>(stack_count_++)] = s;
+  } else {
+    core->pool(g.pool).release(s);
+  }
+  count(*me, tally::goroutines, -1);
+  forget(g);
+  blocks.give(g);
+  --held_refs;
+}
+
+void pool_worker::serve_clock() noexcept { refresh_now(); }
+
+}  // namespace downhaul::impl

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// sched/worker.hpp — a thread that runs goroutines.
+//
+// Idea       The thread's own stack runs the scheduling loop; a goroutine is switched to from there
+//            and switches back there when it parks, yields or ends. What must be done off its stack
+//            (the last step of parking, giving the stack back) the loop does then.
+// Ownership  The runtime_core owns its workers until it goes itself.
+// Threads    A worker belongs to its thread; see pool_worker for what others touch.
+// Source     Go's scheduler for the ring, the hand-off slot and the common queue. Differs: no
+//            pre-emption; others may take the slot only when it has been there for a while.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "sched/goroutine.hpp"
+#include "sched/run_ring.hpp"
+#include "wait/thread_record.hpp"
+
+namespace downhaul::impl {
+
+class runtime_core;
+
+/// What a goroutine wanted when it left the CPU.
+enum class leaving : std::uint8_t {
+  parked,   // it waits, or goes on at once if it was notified meanwhile
+  yielded,  // it is runnable, behind the others
+  ended,    // its closure is gone; stack and block are free
+  moving,   // it wants to go on at goroutine::seat, or in the pool where that is null
+};
+
+enum class worker_kind : std::uint8_t {
+  pool,    // runs whatever is runnable
+  pinned,  // runs one goroutine only
+  helper,  // runs no goroutine: a thread that works for one (blocking)
+};
+
+class worker {
+ public:
+  worker(runtime_core& of, worker_kind k) noexcept : core{&of}, kind{k} {}
+  worker(const worker&) = delete;
+  worker& operator=(const worker&) = delete;
+
+  runtime_core* const core;
+  const worker_kind kind;
+  leaving left = leaving::parked;  // written by the goroutine that leaves
+  execution own;                   // this thread's stack, while a goroutine runs
+  thread_record* me = nullptr;     // of the thread; constant while it runs
+
+  /// The calling thread becomes this worker, or ceases to be it.
+  void take_seat() noexcept;
+  void leave_seat() noexcept;
+  /// Switches to `g` until it leaves.
+  leaving resume(goroutine& g) noexcept;
+};
+
+/// Where a goroutine's stack begins and where it returns to when it ends.
+execution& goroutine_entry(void* goroutine_block);
+
+/// A worker that takes part in stealing.
+class alignas(64) pool_worker final : public worker {
+ public:
+  explicit pool_worker(runtime_core& of, std::uint64_t seed) noexcept;
+
+  /// The thread's whole life.
+  void work() noexcept;
+
+  // For the goroutine that runs here, or code on this thread's own stack.
+  /// Runs `g` next; who had that place goes to the tail.
+  void push_next(goroutine& g) noexcept;
+  /// Runs `g` after all that wait now.
+  void push_back(goroutine& g) noexcept;
+
+  // For anybody.
+  bool has_work() const noexcept {
+    // Hints: whoever acts on them looks again by taking.
+    return !ring_.empty() || slot_.load(std::memory_order_relaxed) != nullptr;
+  }
+  std::uint32_t ticks() const noexcept {
+    return tick_.load(std::memory_order_relaxed);  // a sample: does it still move?
+  }
+  /// Makes the loop look at what the core wants of it.
+  void call_attention() noexcept {
+    attention_.store(true, std::memory_order_release);  // W [attention], read in next()
+  }
+  void wake() noexcept;
+
+  block_cache blocks;          // the thread's own
+  std::int64_t held_refs = 0;  // the thread's own share of runtime_core's count
+  std::int64_t now = 0;        // the thread's own: steady ns, refreshed now and then
+
+ private:
+  friend class runtime_core;
+
+  goroutine* next() noexcept;
+  goroutine* find_work() noexcept;
+  goroutine* take_slot() noexcept;
+  goroutine* search() noexcept;
+  goroutine* look_around(bool first) noexcept;
+  void run(goroutine& g) noexcept;
+  void bind(goroutine& g) noexcept;
+  void finish(goroutine& g) noexcept;
+  void serve_clock() noexcept;
+  void refresh_now() noexcept;
+  void overflow(goroutine& g) noexcept;
+  void stop_searching(bool found) noexcept;
+  goroutine* sleep() noexcept;
+  void hint_work() noexcept;
+  /// False: this thread is to end.
+  bool attend() noexcept;
+  void hand_work_back() noexcept;
+
+  static constexpr std::uint32_t common_period = 61;  // odd: no rhythm with the user's own loops
+  static constexpr int most_slot_runs = 32;
+  static constexpr int most_cached_stacks = 32;
+
+  // The thread's own.
+  int slot_runs_ = 0;
+  bool searching_ = false;  // counted in core.searching_
+  int hints_ = 0;           // pushes since the last wake
+  random choice_;
+  bool shuffle_ = false;  // seeded runtimes: order is random on purpose
+  std::array<stack*, most_cached_stacks> stacks_{};
+  int stack_count_ = 0;
+
+  // Shared.
+  alignas(64) std::atomic<goroutine*> slot_{nullptr};  // [slot]
+  std::atomic<std::uint32_t> tick_{0};                 // written by the thread
+  std::atomic<bool> attention_{false};                 // [attention]
+  std::atomic<std::uint32_t> patience_{0};  // how many pushes wake nobody; thieves adjust it
+  std::atomic<std::uint32_t> doze_{0};      // [doze] 1: asleep; the futex
+  run_ring ring_;
+
+  // Guarded by the core's lock.
+  pool_worker* next_sleeper_ = nullptr;
+  bool asleep_ = false;    // on the list of sleepers
+  bool started_ = false;   // has a thread
+  bool relieved_ = false;  // was found stuck; another one took its place
+  pool_worker* woken_by_ = nullptr;
+
+  // The lookout's notes about this worker; used by the one lookout only.
+  std::uint32_t seen_tick_ = 0;
+  bool seen_slot_ = false;
+
+  // The monitor's notes, its thread's own.
+  std::uint32_t watched_tick_ = 0;
+  int unchanged_looks_ = 0;
+
+ public:
+  pool_worker* next_worker = nullptr;  // all workers of the core; constant once published
+};
+
+}  // namespace downhaul::impl
