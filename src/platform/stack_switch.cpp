@@ -55,8 +55,10 @@ namespace {
 
 // The bottom frame of every task stack. It runs one task after another, each announced by the hop
 // of whoever switched here, and owns no frame that a sanitizer knows of: between two tasks nothing
-// on this stack needs to survive but this frame.
-DOWNHAUL_UNINSTRUMENTED void trampoline(transfer_t arrival) noexcept {
+// on this stack needs to survive but this frame. Not noexcept, though a task must not throw: the
+// search for a handler has to end here without finding "terminate", else everything would be
+// unwound before std::terminate is called, and a core file would not show the throw.
+DOWNHAUL_UNINSTRUMENTED void trampoline(transfer_t arrival) {
 #if defined(__GCC_HAVE_DWARF2_CFI_ASM)  // backtraces end here
 #if defined(__x86_64__)
   asm volatile(".cfi_undefined rip");
