@@ -6,7 +6,7 @@
 // Idea       One word says open or closed; a list holds who is to be told. Waiters, child contexts
 //            and callbacks hang on the same list. Closing it — publishing the word, walking the
 //            list, telling each — belongs to the context room, which derives from this.
-// Ownership  Counted, see source.
+// Ownership  Counted, see source. It begins with the head of its context: one object, one count.
 // Threads    closed(), add(), remove(): anybody.
 // Cost       closed(): one load. add, remove: one lock each.
 //
@@ -14,7 +14,7 @@
 //            bit 1  observed    set under mu before the first observer is linked; while it is clear
 //                               and bit 0 is too, the list is empty and closing needs no lock
 //            bit 2  detached    set together with closed by a parent's walk: off the parent's list
-//            rest   for the context room: which record says why (see context/)
+//            rest   for the context room: which record says why (see impl/context_head.hpp)
 //
 // [done]  add:    A1 lock; A2 set observed unless closed (CAS); A3 link; unlock
 //         close:  C1 set closed (CAS on the whole word); C2 if observed was set: lock, take the list
@@ -26,13 +26,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "downhaul/impl/context_head.hpp"
 #include "downhaul/impl/observer.hpp"
-#include "downhaul/impl/source.hpp"
 #include "platform/mutex.hpp"
 
 namespace downhaul::impl {
 
-class done_source : public source {
+class done_source : public context_head {
  public:
   static constexpr std::uintptr_t closed_bit = 1;
   static constexpr std::uintptr_t observed_bit = 2;
@@ -54,7 +54,7 @@ class done_source : public source {
 
  protected:
   explicit done_source(std::uintptr_t open_word, std::uint32_t refs = 1) noexcept
-      : source{source_kind::done, refs}, word_{open_word} {}
+      : context_head{refs}, word_{open_word} {}
   ~done_source() = default;
 
   std::atomic<std::uintptr_t> word_;   // [done]

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// impl/callback.hpp (room: context) — what after_func hangs on a context's done.
+//
+// Idea       An observer with the user's function in it and, unless it runs in place, the goroutine
+//            that will run it, prepared at registration: a cancel only starts it.
+// Ownership  Two own it, the handle (registration) and the pending run; what they share decides who
+//            frees it. It owns the done it hangs on until it has run or was stopped.
+// Threads    Everything from anywhere; a handle is not destroyed while somebody else uses it.
+//
+// [fire]  Whoever takes the callback off the list under the done's lock decides: a cancel runs it, a
+//   stop() prevents it. There is no third way off, so exactly one of the two happens.
+// [ran]   state_: pending → (a waiter) → ended
+//   run:   E1 exchange(ended); notify the waiter found, if any. Then the run's share is given up.
+//   join:  J1 CAS pending → its waiter, parks. J1 fails: ended, no wait.
+//   E1 release / J1 acquire: what f did is visible to the one who waited for it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <source_location>
+#include <utility>
+
+#include "downhaul/context.hpp"
+#include "downhaul/impl/observer.hpp"
+#include "downhaul/impl/spawn.hpp"
+
+namespace downhaul::impl {
+
+class done_source;
+class waiter;
+
+class callback : public observer {
+ public:
+  callback(const callback&) = delete;
+  callback& operator=(const callback&) = delete;
+
+  /// Hangs it on ctx's done, or runs it if ctx has ended. Takes over the object, also when it
+  /// throws. `where`: null runs in place.
+  static callback* hang(std::unique_ptr<callback> made, const context& ctx,
+                        const std::source_location* where);
+
+  // --- for the handle ---
+
+  /// True if this call prevented f, whose captures are then gone.
+  bool stop() noexcept;
+  /// Gives up the handle's share; `wait`: after a running f has ended, unless this is f calling.
+  void leave(bool wait) noexcept;
+
+  // --- for the one who took it off the list ---
+
+  bool in_place() const noexcept { return prepared_ == nullptr; }
+  /// Starts f in its goroutine.
+  void start() noexcept;
+  /// Runs f here. In place only.
+  void run_here() noexcept;
+  /// The next of those fired together; meaningful between the taking and the starting.
+  callback* next_fired = nullptr;
+
+ protected:
+  callback() noexcept : observer{observer_kind::callback} {}
+  virtual ~callback() = default;
+
+  virtual void call() = 0;              // runs f; in place: does not throw
+  virtual void forget() noexcept = 0;   // destroys f; called once
+
+ private:
+  friend struct std::default_delete<callback>;
+  friend struct callback_run;
+  static constexpr std::uintptr_t pending = 0;
+  static constexpr std::uintptr_t ended = 1;
+
+  void run();
+  void end() noexcept;
+  void give_up_share() noexcept;
+
+  std::atomic<std::uint32_t> shares_{1};
+  std::atomic<std::uintptr_t> state_{pending};  // [ran]
+  std::atomic<waiter*> runner_{nullptr};        // while f runs
+  std::atomic<bool> stopped_{false};            // decides for callbacks that hang nowhere
+  goroutine* prepared_ = nullptr;               // owned until started
+  source_ref<source> on_;                       // the done it hangs on; null: it never ends
+  context below_;                               // a context made for it, below a user-written one
+};
+
+template <class F>
+class callback_of final : public callback {
+ public:
+  template <class G>
+  explicit callback_of(G&& f) : f_(std::forward<G>(f)) {}
+  ~callback_of() override {
+    if (has_) f_.~F();
+  }
+
+ private:
+  void call() override { std::invoke(f_); }
+  void forget() noexcept override {
+    has_ = false;
+    f_.~F();
+  }
+
+  union {
+    F f_;
+  };
+  bool has_ = true;
+};
+
+}  // namespace downhaul::impl

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// impl/context_head.hpp (room: wait) — how every context begins: what its handle reads inline.
+//
+// Idea       A context is one counted object. Its head points at the word that says whether the
+//            nearest context above (or this one) has ended, at the done that waiters hang on, at the
+//            nearest deadline and at the newest value: nothing is searched for upwards. The head is
+//            in front of done_source, so a done and its context are one object with one count.
+// Ownership  A context owns its parent (counted); all other pointers lead to ancestors or to itself.
+// Threads    Constant once the context is published, except the word.
+// Cost       64 bytes.
+//
+// The word   see wait/done_source.hpp: flags in the low three bits, above them the address of an
+//            end_record: what err() and cause() say. An open context points at a record whose err is
+//            clear, so err() is a load of the word and of the record, without a branch.
+//
+// [end]  The record is written before the word that points at it is stored (release), and a reader
+//   of the word (acquire) may follow it. Records live as long as the context that ended first, and
+//   descendants, which share the record, own that one through their parents.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <system_error>
+
+#include "downhaul/impl/source.hpp"
+
+namespace downhaul {
+class clock;
+}
+
+namespace downhaul::impl {
+
+class context_head;
+struct value_entry;
+
+/// Why a context ended; or, with a clear err, that it has not.
+struct alignas(8) end_record {
+  std::error_code err;
+  std::exception_ptr cause;             // null: nothing richer than err
+  const context_head* owner = nullptr;  // the context that frees it; null: static
+};
+
+/// A deadline and the clock it is on.
+struct deadline_info {
+  std::int64_t at = 0;  // ns of that clock
+  downhaul::clock* on = nullptr;
+};
+
+enum class context_form : std::uint8_t {
+  todo,
+  cancel,
+  deadline,
+  value,
+  without_cancel,
+  merge,
+  grace,
+  user,
+  stop_token,
+};
+
+class context_head : public source {
+ public:
+  static constexpr std::uintptr_t ask_bit = 1;
+  static constexpr std::uintptr_t word_flags = 7;
+
+  context_form form() const noexcept { return form_; }
+  /// Owned. Null: the background.
+  context_head* parent() const noexcept { return parent_; }
+  const deadline_info* deadline() const noexcept { return deadline_; }
+  const value_entry* values() const noexcept { return values_; }
+
+  /// True: err and cause are those of a user-written context, see asked().
+  bool ask() const noexcept { return (end_ & ask_bit) != 0; }
+  /// Only if ask(): the user-written context.
+  const context_head* asked() const noexcept {
+    return reinterpret_cast<const context_head*>(end_ & ~ask_bit);
+  }
+  /// Only if not ask().
+  const end_record& record() const noexcept {
+    const auto* word = reinterpret_cast<const std::atomic<std::uintptr_t>*>(end_);
+    // [end] acquire: pairs with the CAS that closes; the record is whole.
+    return *reinterpret_cast<const end_record*>(word->load(std::memory_order_acquire) &
+                                                ~word_flags);
+  }
+
+  /// Where the context room keeps a recv_chan<void>, never destroyed, that refers to the done
+  /// without counting it.
+  const void* done_place() const noexcept { return done_; }
+
+ protected:
+  // A done_source on its own, without the context room, leaves all this unused.
+  context_head(std::uint32_t refs) noexcept : source{source_kind::done, refs} {}
+  ~context_head() = default;
+
+  // Constant after construction.
+  context_form form_ = context_form::cancel;
+  bool linked_ = false;  // hangs on the list of its parent's done; meaningful for cancel nodes
+  bool direct_ = true;   // the done is that of the nearest cancel node above or here, or there is none
+  std::uintptr_t end_ = 0;  // address of a word; or of a user-written context, with ask_bit
+  alignas(void*) std::byte done_[sizeof(void*)] = {};
+  context_head* parent_ = nullptr;
+  const deadline_info* deadline_ = nullptr;  // null: none
+  const value_entry* values_ = nullptr;      // null: none
+
+  friend class node_access;
+};
+
+}  // namespace downhaul::impl

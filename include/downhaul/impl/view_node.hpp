@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// impl/view_node.hpp (room: context) — a context without a done of its own: it shows its parent's.
+#pragma once
+
+#include "downhaul/impl/context_head.hpp"
+#include "downhaul/impl/observer.hpp"
+
+namespace downhaul::impl {
+
+class view_node : public context_head {
+ public:
+  // Nobody waits on a view: done() leads to the parent's source.
+  bool ready() noexcept final { return false; }
+  bool watch(wait_node&) noexcept final { return true; }
+  void unwatch(wait_node&) noexcept final {}
+
+ protected:
+  /// One reference, the caller's. Shows what `parent` (null: background) shows, and owns it.
+  view_node(context_form form, context_head* parent) noexcept;
+  ~view_node();
+
+  /// Never ends, has no deadline.
+  void show_nothing() noexcept;
+};
+
+}  // namespace downhaul::impl
