@@ -40,6 +40,7 @@ struct timer_node {
   timer_node* next = nullptr;
   timer_node* child = nullptr;  // heap only
   std::uint16_t place = 0;      // 0 not queued; 1 heap; else 2 + index of its slot
+  std::uint16_t shard = 0;      // of its clock: which queue; constant while queued
 
   bool queued() const noexcept { return place != 0; }
 };

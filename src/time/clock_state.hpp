@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// time/clock_state.hpp — the inside of a clock: its queues, and who looks after them.
+//
+// Idea       Armed entries lie in a few shards, chosen by the arming thread, so that threads do not
+//            fight for one lock. Each shard publishes when it has to be looked at; the clock's next
+//            deadline is the least of these.
+// Threads    A shard's queue and its entries: under its lock, a leaf but for the run queue.
+//
+// [deadline]  shard.next: a lower bound of the shard's first due time
+//   arm:    A1 store next := when (under the shard's lock);  A2 read who looks when, wake if too late
+//   looker: L1 publish when he will look;                    L2 read next of every shard
+//   Required: A2 sees L1 or L2 sees A1. All four are seq_cst. The looker is the keeper (look_at) or
+//   the watch (watch.cpp). One that leaves publishes "never" and then does L2 on behalf of the next.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "platform/mutex.hpp"
+#include "time/timer_entry.hpp"
+
+namespace downhaul::impl {
+
+inline constexpr std::int64_t watch_grace_ns = 10'000'000;  // how late the watch may be for workers
+
+struct alignas(64) timer_shard {
+  using shard_mutex = ranked_mutex<rank::timers>;
+
+  explicit timer_shard(std::int64_t now) noexcept : queue{now} {}
+
+  /// Under mu: `when` was inserted. True: the clock's lookers may have to be told.
+  bool lower(std::int64_t when) noexcept {
+    // Written under mu, which we hold: relaxed.
+    if (when >= next.load(std::memory_order_relaxed)) return false;
+    next.store(when, std::memory_order_seq_cst);  // A1 [deadline]
+    return true;
+  }
+  bool arm(timer_entry& e, std::int64_t when) noexcept {
+    queue.insert(e, when);
+    return lower(when);
+  }
+
+  shard_mutex mu;
+  std::atomic<std::int64_t> next{never};  // [deadline]
+  timer_queue queue;                      // guarded by mu
+};
+
+struct clock_state {
+  static constexpr std::size_t most_shards = 8;
+
+  clock_state(std::int64_t now, std::size_t shard_count);
+  ~clock_state();
+
+  static clock_state& of(const clock& c) noexcept { return *c.state_; }
+
+  timer_shard& shard(const timer_entry& e) noexcept { return *shards[e.shard]; }
+  /// Gives an entry that is not armed its place on this clock.
+  timer_shard& adopt(timer_entry& e, clock& c, const thread_record& me) noexcept {
+    e.owner = &c;
+    e.shard = static_cast<std::uint16_t>(me.number & shard_mask);
+    return *shards[e.shard];
+  }
+  std::int64_t first_deadline() const noexcept;
+
+  std::array<timer_shard*, most_shards> shards{};  // constant
+  std::size_t shard_count;                         // constant, a power of two
+  std::uint32_t shard_mask;                        // constant
+  std::atomic<std::int64_t> manual_now;            // manual: written under the shard's lock
+
+  std::atomic<std::int64_t> look_at{
+      never};                   // [deadline] when the keeper will look; never: no keeper
+  std::atomic<int> workers{0};  // how many workers poll
+  ranked_mutex<rank::leaf> keep_mu;
+  std::atomic<keeper*> current_keeper{nullptr};  // written under keep_mu
+};
+
+/// The shard of an entry that was armed or adopted once.
+inline timer_shard& shard_of(const timer_entry& e) noexcept {
+  return clock_state::of(*e.owner).shard(e);
+}
+
+}  // namespace downhaul::impl
