@@ -12,7 +12,7 @@ int main() {
   auto [ctx, cancel] = dh::with_cancel(dh::background());
   auto numbers = dh::make_chan<int>();
   dh::wait_group wg;
-  wg.go([ctx = ctx, numbers] {
+  wg.go([ctx, numbers] {
     for (int i = 1;; ++i) numbers.send(ctx, i);
   });
 

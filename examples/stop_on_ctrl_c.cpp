@@ -23,7 +23,7 @@ void work(const dh::context& ctx) {
 void by_sharing_memory() {
   auto [ctx, cancel] = dh::with_cancel(dh::background());
   dh::wait_group wg;
-  for (int i = 0; i < 10; ++i) wg.go([child = ctx] { work(child); });
+  for (int i = 0; i < 10; ++i) wg.go([ctx] { work(ctx); });
 
   dh::signal_channel interrupts{SIGINT};  // unsubscribes at the end of the scope
   std::puts("press Ctrl-C");
@@ -37,8 +37,8 @@ void by_communicating() {
   auto [ctx, cancel] = dh::with_cancel(dh::background());
   auto finished = dh::make_chan<void>();
   for (int i = 0; i < 10; ++i) {
-    dh::go([child = ctx, finished] {
-      work(child);
+    dh::go([ctx, finished] {
+      work(ctx);
       finished.send();
     });
   }

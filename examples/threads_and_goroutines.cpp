@@ -40,7 +40,7 @@ int main() {
   }
   dh::go(consume);
   threads.emplace_back(consume);
-  threads.emplace_back([ctx = ctx] { ctx.done().recv(); });  // a thread that waits for the end
+  threads.emplace_back([ctx] { ctx.done().recv(); });  // a thread that waits for the end
 
   producing.wait();
   values.close();

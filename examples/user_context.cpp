@@ -39,9 +39,9 @@ class call_context : public dh::context_base {
 
   dh::recv_chan<void> done() const override { return hung_up_; }
   std::error_code err() const override {
-    std::error_code open;
-    return hung_up_.try_recv(open),
-           open ? std::error_code{} : std::make_error_code(std::errc::connection_aborted);
+    std::error_code open;  // operation_would_block until the channel is closed
+    hung_up_.try_recv(open);
+    return open ? std::error_code{} : std::make_error_code(std::errc::connection_aborted);
   }
 
  private:
@@ -54,6 +54,7 @@ int main() {
     const auto middle = dh::make_context<tenant_context>(root, "acme");
     auto [child, stop] = dh::with_cancel(middle);
     std::cout << to_string(child) << " is of " << *child.value(tenant) << '\n';
+    std::cout << "goroutines that watch: " << dh::count_goroutines() << '\n';
     cancel();
     child.done().recv();
     std::cout << "root cancelled, child: " << child.err().message() << '\n';
@@ -69,5 +70,6 @@ int main() {
 
 // Output:
 //   tenant(acme).WithCancel is of acme
+//   goroutines that watch: 0
 //   root cancelled, child: context canceled
 //   hung up, child: Software caused connection abort

@@ -14,7 +14,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-bool nothing_alive() { return downhaul::goroutine_count() == 0 && downhaul::context_count() == 0; }
+bool nothing_alive() {
+  return downhaul::count_goroutines() == 0 && downhaul::count_contexts() == 0;
+}
 
 // A goroutine that has sent its last signal may still be on its way out.
 void let_the_last_ones_out() {
@@ -33,8 +35,8 @@ extern "C" int main_and_count(int argc, char** argv) {
   const int status = main_of_example(argc, argv);
   if (asked) {
     let_the_last_ones_out();
-    ::dprintf(tour::alive_descriptor, "%ld %ld\n", static_cast<long>(downhaul::goroutine_count()),
-              static_cast<long>(downhaul::context_count()));
+    ::dprintf(tour::alive_descriptor, "%ld %ld\n", static_cast<long>(downhaul::count_goroutines()),
+              static_cast<long>(downhaul::count_contexts()));
   }
   return status;
 }
