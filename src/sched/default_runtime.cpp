@@ -16,7 +16,7 @@ namespace {
 constexpr std::int64_t exit_patience = 100'000'000;
 
 runtime_core* start_default() {
-  auto* const made = new runtime_core{{.is_default = true}};
+  auto* const made = new runtime_core{core_options{.is_default = true, .on_stall = {}}};
   std::atexit([] { default_core().stop_for_exit(exit_patience); });
   return made;
 }

@@ -31,6 +31,7 @@
 namespace downhaul::impl {
 
 class worker;
+class seat;
 class runtime_core;
 
 /// How park and make_ready work for a goroutine.
@@ -58,13 +59,18 @@ class goroutine final : public waiter {
   runtime_core& core() const noexcept {
     return *in.load(std::memory_order_relaxed);  // [life] whoever asks holds the block
   }
+  /// The worker that runs it; for the goroutine itself.
+  worker& at() const noexcept {
+    return *seen_at.load(std::memory_order_relaxed);  // our own thread's store
+  }
   bool has_stack() const noexcept { return run.on != nullptr; }
   void* closure_address() noexcept {
     return boxed ? *reinterpret_cast<void**>(storage) : static_cast<void*>(storage);
   }
 
   execution run;                           // the scheduler's while parked, else in use
-  worker* at = nullptr;                    // where it runs; written by the worker that resumes it
+  std::atomic<worker*> seen_at{nullptr};   // where it runs; written by whoever resumes it
+  downhaul::impl::seat* seat = nullptr;    // the thread that it is pinned to; null: the pool
   goroutine* next = nullptr;               // the queue or free list it is on
   std::atomic<runtime_core*> in{nullptr};  // under [life]; the block holds a reference
   const closure_ops* closure = nullptr;
@@ -75,9 +81,9 @@ class goroutine final : public waiter {
   std::atomic<bool> on_cpu{false};            // for lists
   std::uint8_t pool = 0;                      // which of the core's stack pools
   bool boxed : 1 = false;                     // the closure is allocated: see spawn.cpp
-  bool pinned : 1 = false;                    // runs on a thread of its own only: `seat`
   bool canary : 1 = false;  // its stack has no guard: look at the pattern at each switch
-  worker* seat = nullptr;   // the thread it is pinned to; null before it has started
+  bool joined : 1 = false;  // run() waits for its end; its closure is a run_closure
+  std::uint8_t pins = 0;    // nested pins, and one for go_options::pinned
   alignas(inline_align) std::byte storage[inline_closure];
 };
 #if !DOWNHAUL_ASAN && !DOWNHAUL_TSAN

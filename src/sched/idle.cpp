@@ -15,7 +15,9 @@
 #include "platform/cpu.hpp"
 #include "platform/futex.hpp"
 #include "platform/monotonic.hpp"
+#include "sched/deadlock.hpp"
 #include "sched/runtime_core.hpp"
+#include "time/timer_entry.hpp"
 
 namespace downhaul::impl {
 namespace {
@@ -26,6 +28,8 @@ constexpr std::int64_t worth_moving = 20'000;  // ns that a goroutine has to wai
 constexpr std::uint32_t most_patience = 1024;
 constexpr int search_rounds = 3;
 constexpr int pauses_between_rounds = 40;
+constexpr std::int64_t deadlock_confirmed = 20'000'000;
+constexpr std::int64_t deadlock_period = 500'000'000;
 
 }  // namespace
 
@@ -74,6 +78,10 @@ goroutine* pool_worker::search() noexcept {
     do {
       if (victim != this) {
         if (goroutine* g = victim->ring_.steal_half_into(ring_)) return g;
+        if (victim->stuck_.load(std::memory_order_relaxed)) {  // a hint of the monitor
+          // R [slot] acquire
+          if (goroutine* g = victim->slot_.exchange(nullptr, std::memory_order_acq_rel)) return g;
+        }
       }
       victim = victim->next_worker != nullptr
                    ? victim->next_worker
@@ -108,9 +116,8 @@ goroutine* pool_worker::find_work() noexcept {
 
 // The lookout's round: what waits behind somebody slow is taken; what moves on by itself stays.
 goroutine* pool_worker::look_around(bool first) noexcept {
-  const std::int64_t before = now;
-  refresh_now();
-  const std::int64_t elapsed = now - before;
+  const std::int64_t elapsed = now - looked_at_;
+  looked_at_ = now;
   // Pairs with the publication of workers in the constructor and the monitor.
   for (pool_worker* v = core->all_.load(std::memory_order_acquire); v != nullptr;
        v = v->next_worker) {
@@ -134,68 +141,99 @@ goroutine* pool_worker::look_around(bool first) noexcept {
   return nullptr;
 }
 
+void pool_worker::kick_keeper(keeper& k) noexcept {
+  pool_worker& me = *static_cast<clock_keeper&>(k).owner;
+  std::uint32_t expected = asleep;
+  // [doze] release: pairs with the acquire in sleep, which then reads keeper_.wake_at.
+  if (me.doze_.compare_exchange_strong(expected, kicked, std::memory_order_release,
+                                       std::memory_order_relaxed)) {  // [doze] awake: nothing to do
+    futex_wake_one(me.doze_);
+  }
+}
+
+// Until when to sleep, given what there is to do meanwhile.
+std::int64_t pool_worker::sleep_until(bool looks, std::int64_t patience) noexcept {
+  std::int64_t until = keeper_.wake_at.load(std::memory_order_acquire);  // pairs with the kicker
+  if (deadlock_check_wanted()) {
+    until = std::min(until, now + (suspects_deadlock_ ? deadlock_confirmed : deadlock_period));
+  }
+  if (!looks) return until;
+  // A hint: if it is wrong the monitor looks, 10 ms later.
+  const bool alone = core->busy_.load(std::memory_order_relaxed) == 0;
+  return alone && patience >= last_look ? until : std::min(until, now + patience);
+}
+
 goroutine* pool_worker::sleep() noexcept {
-  if (!core->may_sleep(*this)) return nullptr;
+  const bool looks = core->may_sleep(*this);
+  if (doze_.load(std::memory_order_relaxed) == awake) return nullptr;  // may_sleep has our store
+  downhaul::clock& clock = clock_of(*me);
+  clock.try_keep(keeper_);
   std::int64_t patience = first_look;
-  goroutine* found = look_around(true);
-  // [doze] acquire: pairs with rouse
-  while (found == nullptr && doze_.load(std::memory_order_acquire) != 0) {
-    std::int64_t until = std::numeric_limits<std::int64_t>::max();
-    const bool looks =
-        core->lookout_hint_.load(std::memory_order_relaxed) == this;  // our own store
-    if (looks) {
-      // A hint: if it is wrong the monitor looks, 10 ms later.
-      const bool alone = core->busy_.load(std::memory_order_relaxed) == 0;
-      if (!alone || patience < last_look) until = now + patience;
-    }
-    if (futex_wait_until(doze_, 1, until) == futex_result::timed_out && looks) {
-      found = look_around(false);
-      patience = std::min(patience * 2, last_look);
+  refresh_now();
+  suspects_deadlock_ = deadlock_check_wanted() && nothing_can_happen();
+  goroutine* found = looks ? look_around(true) : nullptr;
+  // [doze] acquire: pairs with rouse and kick_keeper
+  while (found == nullptr && doze_.load(std::memory_order_acquire) != awake) {
+    std::uint32_t was_kicked = kicked;
+    // [doze] nothing to publish; a failure means asleep or awake
+    doze_.compare_exchange_strong(was_kicked, asleep, std::memory_order_acquire,
+                                  std::memory_order_relaxed);  // [doze]
+    const std::int64_t until = sleep_until(looks, patience);
+    if (futex_wait_until(doze_, asleep, until) != futex_result::timed_out) continue;
+    if (keeper_.wake_at.load(std::memory_order_relaxed) <= until) break;  // find_work serves it
+    refresh_now();
+    if (looks) found = look_around(false);
+    patience = std::min(patience * 2, last_look);
+    if (found == nullptr && deadlock_check_wanted()) {
+      const bool hopeless = nothing_can_happen();
+      if (hopeless && suspects_deadlock_) die_of_deadlock();
+      suspects_deadlock_ = hopeless;
     }
   }
   core->woke_up(*this);
+  clock.stop_keeping(keeper_);
   refresh_now();
   return found;
 }
 
 void pool_worker::wake() noexcept {
-  doze_.store(0, std::memory_order_release);  // W [doze], read in sleep
+  doze_.store(awake, std::memory_order_release);  // W [doze], read in sleep
   futex_wake_one(doze_);
 }
 
+// Sets doze_ unless there is a reason not to sleep. True: this worker is the lookout now.
 bool runtime_core::may_sleep(pool_worker& w) noexcept {
   bool quiet = false;
+  bool looks = false;
   {
     const lock_scope held{mu_};
-    // All written under mu_.
+    // Written under mu_.
     if (size_.load(std::memory_order_relaxed) != 0 || stopping_) return false;
-    w.doze_.store(1, std::memory_order_relaxed);  // [doze] published by mu_
+    w.doze_.store(pool_worker::asleep, std::memory_order_relaxed);  // [doze] published by mu_
     w.asleep_ = true;
     w.next_sleeper_ = sleepers_;
     sleepers_ = &w;
-    if (lookout_hint_.load(std::memory_order_relaxed) == nullptr) {  // written under mu_
-      lookout_hint_.store(&w, std::memory_order_relaxed);            // written under mu_
-    }
-    sleeping_.fetch_add(1, std::memory_order_seq_cst);  // [idle] a hint outside mu_
-    busy_.fetch_sub(1, std::memory_order_relaxed);      // I2, under mu_
+    looks = lookout_ == nullptr;
+    if (looks) lookout_ = &w;
+    sleeping_.fetch_add(1, std::memory_order_seq_cst);  // I1; [idle] a hint outside mu_
+    add_busy(-1);
     quiet = is_quiet();
   }
   if (quiet) futex_wake_all(progress_);
-  return true;
+  return looks;
 }
 
 void runtime_core::woke_up(pool_worker& w) noexcept {
   const lock_scope held{mu_};
-  if (lookout_hint_.load(std::memory_order_relaxed) == &w) {  // written under mu_
-    lookout_hint_.store(nullptr, std::memory_order_relaxed);  // written under mu_
-  }
+  w.doze_.store(pool_worker::awake, std::memory_order_relaxed);  // [doze] its own thread
+  if (lookout_ == &w) lookout_ = nullptr;
   if (!w.asleep_) return;  // somebody took us off the list
   pool_worker** link = &sleepers_;
   while (*link != &w) link = &(*link)->next_sleeper_;
   *link = w.next_sleeper_;
   w.asleep_ = false;
   sleeping_.fetch_sub(1, std::memory_order_relaxed);  // I1, under mu_
-  busy_.fetch_add(1, std::memory_order_relaxed);      // I2, under mu_
+  add_busy(1);
 }
 
 pool_worker* runtime_core::pop_sleeper(pool_worker* waker) noexcept {
@@ -208,7 +246,7 @@ pool_worker* runtime_core::pop_sleeper(pool_worker* waker) noexcept {
   w->woken_by_ = waker;
   searching_.fetch_add(1, std::memory_order_acq_rel);  // [idle]
   sleeping_.fetch_sub(1, std::memory_order_relaxed);   // I1, under mu_
-  busy_.fetch_add(1, std::memory_order_relaxed);       // I2, under mu_
+  add_busy(1);
   return w;
 }
 

@@ -29,6 +29,7 @@ struct goroutine_facts {
   wait_reason reason;  // where it waits
   std::int64_t since;  // steady ns: the begin of the wait, else the last time it was looked at
   const runtime_core* core;
+  const worker* at;  // where it runs or ran
 };
 
 /// Calls `see` for each live goroutine, under a lock: `see` must not wait, start or end goroutines.

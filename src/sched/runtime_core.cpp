@@ -2,10 +2,8 @@
 // Copyright (c) 2026 the downhaul authors
 #include "sched/runtime_core.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
-#include <cstring>
+#include <exception>
 #include <utility>
 
 #include "platform/cpu.hpp"
@@ -13,8 +11,10 @@
 #include "platform/fork.hpp"
 #include "platform/futex.hpp"
 #include "platform/monotonic.hpp"
-#include "platform/thread.hpp"
+#include "sched/deadlock.hpp"
 #include "sched/last_words.hpp"
+#include "sched/seat.hpp"
+#include "sched/threads.hpp"
 
 namespace downhaul::impl {
 namespace {
@@ -31,21 +31,33 @@ runtime_core::runtime_core(const core_options& options)
     : default_{options.is_default},
       seed_{options.seed},
       clock_{options.clock},
-      target_{options.workers > 0 ? options.workers : available_cpus()} {
+      target_{options.workers > 0 ? options.workers : available_cpus()},
+      on_stall_{options.on_stall} {
   watch_forks();
   install_last_words();
   pools_[0].store(new stack_pool{default_bytes(options.stack)},
                   std::memory_order_relaxed);  // nobody else knows the core yet
-  for (int i = 0; i < target_; ++i) {
-    auto* const w = new pool_worker{*this, random::stream(seed_ + static_cast<unsigned>(i)).next()};
-    w->next_worker = all_.load(std::memory_order_relaxed);  // nobody else knows the core yet
-    all_.store(w, std::memory_order_relaxed);               // nobody else knows the core yet
+  add_workers(workers());
+}
+
+void runtime_core::add_workers(int n) {
+  for (int i = 0; i < n; ++i) {
     const lock_scope held{mu_};
-    w->asleep_ = true;  // a thread is started for it when it is first woken
-    w->next_sleeper_ = sleepers_;
-    sleepers_ = w;
-    sleeping_.fetch_add(1, std::memory_order_relaxed);  // I1
+    pool_worker& w = add_worker();
+    w.asleep_ = true;  // a thread is started for it when it is first woken
+    w.next_sleeper_ = sleepers_;
+    sleepers_ = &w;
+    sleeping_.fetch_add(1, std::memory_order_relaxed);  // I1, under mu_
+    ++active_;
   }
+}
+
+pool_worker& runtime_core::add_worker() {
+  const std::uint64_t number = seed_ + static_cast<std::uint64_t>(++worker_count_);
+  auto* const w = new pool_worker{*this, random::stream(number).next()};
+  w->next_worker = all_.load(std::memory_order_relaxed);  // written under mu_
+  all_.store(w, std::memory_order_release);               // [workers] pairs with those who walk
+  return *w;
 }
 
 // Reached only when no goroutine is left, or the core has stopped and none is known any more.
@@ -56,6 +68,7 @@ runtime_core::~runtime_core() {
     delete w;
     w = next;
   }
+  while (seats_ != nullptr) delete std::exchange(seats_, seats_->next_seat);
   for (auto& p : pools_) delete p.load(std::memory_order_relaxed);  // the last reference is ours
 }
 
@@ -81,6 +94,8 @@ std::uint8_t runtime_core::pool_for(std::size_t bytes) noexcept {
 }
 
 void runtime_core::make_runnable(goroutine& g, thread_record& me) noexcept {
+  if (g.seat != nullptr) [[unlikely]]
+    return call_guest(g);
   worker* const here = me.at;
   if (here != nullptr && here->core == this && here->kind == worker_kind::pool) [[likely]] {
     static_cast<pool_worker*>(here)->push_next(g);
@@ -89,9 +104,10 @@ void runtime_core::make_runnable(goroutine& g, thread_record& me) noexcept {
   inject(g);
 }
 
-void runtime_core::move(goroutine& g) noexcept { inject(g); }
-
-void runtime_core::start_pinned(goroutine& g) noexcept { inject(g); }
+void runtime_core::move(goroutine& g) noexcept {
+  if (g.seat != nullptr) return call_guest(g);
+  inject(g);
+}
 
 void runtime_core::inject(goroutine& g) noexcept {
   // `g` keeps us alive until it is queued; what we touch afterwards, this reference does.
@@ -125,7 +141,7 @@ goroutine* runtime_core::take_common(run_ring& ring) noexcept {
   if (size_.load(std::memory_order_relaxed) == 0) return nullptr;  // a hint; see [idle]
   const lock_scope held{mu_};
   const std::uint32_t size = size_.load(std::memory_order_relaxed);  // under mu_
-  std::uint32_t n = size / static_cast<std::uint32_t>(target_) + 1;
+  std::uint32_t n = size / static_cast<std::uint32_t>(workers()) + 1;
   n = std::min({n, size, most_taken, run_ring::capacity - ring.size()});
   if (n == 0) return nullptr;
   goroutine* const first = queue_.pop_front();
@@ -147,34 +163,29 @@ void runtime_core::push_common(goroutine_list& some, std::uint32_t n) noexcept {
 
 void runtime_core::start_thread(pool_worker& w) noexcept {
   w.started_ = true;
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  if (default_) pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_t id{};
+  bool first = false;
   {
     const lock_scope held{mu_};
     ++running_threads_;
     if (!default_) ++unjoined_threads_;
+    first = !std::exchange(monitored_, true);
   }
-  const int error = pthread_create(
-      &id, &attributes,
-      [](void* arg) -> void* {
-        name_this_thread("dh-worker");
-        static_cast<pool_worker*>(arg)->work();
-        return nullptr;
-      },
-      &w);
-  pthread_attr_destroy(&attributes);
-  if (error != 0) fatal({"cannot start a worker thread: ", std::strerror(error)});
-  if (default_) return;
-  bool awaited = false;
-  {
-    const lock_scope held{mu_};
-    joinable_.push_back(id);
-    awaited = stopping_;
-    progress_.fetch_add(1, std::memory_order_relaxed);  // under mu_, where its readers look again
+  if (first) start_monitor();
+  const auto body = [](void* arg) { static_cast<pool_worker*>(arg)->work(); };
+  try {
+    if (default_) return start_detached_thread("dh-worker", body, &w);
+    const pthread_t id = start_joinable_thread("dh-worker", body, &w);
+    bool awaited = false;
+    {
+      const lock_scope held{mu_};
+      joinable_.push_back(id);
+      awaited = stopping_;
+      progress_.fetch_add(1, std::memory_order_relaxed);  // under mu_, where its readers look again
+    }
+    if (awaited) futex_wake_all(progress_);
+  } catch (const std::exception& e) {
+    fatal({"cannot start a worker thread: ", e.what()});
   }
-  if (awaited) futex_wake_all(progress_);
 }
 
 void runtime_core::thread_ended(pool_worker& w) noexcept {
@@ -184,7 +195,7 @@ void runtime_core::thread_ended(pool_worker& w) noexcept {
     // The worker's own share becomes part of the common count; the bias keeps that positive.
     refs_.fetch_add(w.held_refs, std::memory_order_relaxed);  // [refs] count only
     w.held_refs = 0;
-    busy_.fetch_sub(1, std::memory_order_relaxed);  // I2, under mu_
+    add_busy(-1);
     --running_threads_;
     quiet = is_quiet();
     progress_.fetch_add(1, std::memory_order_relaxed);  // under mu_, where its readers look again
@@ -193,33 +204,37 @@ void runtime_core::thread_ended(pool_worker& w) noexcept {
   if (quiet) futex_wake_all(progress_);
 }
 
-bool pool_worker::attend() noexcept {
-  attention_.store(false,
-                   std::memory_order_relaxed);  // [attention] what is wanted is looked up now
-  const lock_scope held{core->mu_};
-  return !core->stopping_;
+void runtime_core::add_busy(int n) noexcept {
+  busy_.fetch_add(n, std::memory_order_relaxed);          // I2, under mu_
+  busy_anywhere.fetch_add(n, std::memory_order_relaxed);  // a hint, confirmed later
 }
 
 void runtime_core::tell_to_stop() noexcept {
   pool_worker* asleep = nullptr;
+  pool_worker* spare = nullptr;
   {
     const lock_scope held{mu_};
     stopping_ = true;
+    for (seat* s = seats_; s != nullptr; s = s->next_seat) s->tell_to_stop();
     for (pool_worker* w = sleepers_; w != nullptr; w = w->next_sleeper_) {
       w->asleep_ = false;
-      sleeping_.fetch_sub(1, std::memory_order_relaxed);               // I1, under mu_
-      if (w->started_) busy_.fetch_add(1, std::memory_order_relaxed);  // I2, under mu_
+      sleeping_.fetch_sub(1, std::memory_order_relaxed);  // I1, under mu_
+      if (w->started_) add_busy(1);
     }
     asleep = std::exchange(sleepers_, nullptr);
+    spare = std::exchange(spares_, nullptr);
+    for (pool_worker* w = spare; w != nullptr; w = w->next_sleeper_) add_busy(1);
   }
   // Pairs with the publication of workers.
   for (pool_worker* w = all_.load(std::memory_order_acquire); w != nullptr; w = w->next_worker) {
     w->call_attention();
   }
-  while (asleep != nullptr) {
-    pool_worker* const next = asleep->next_sleeper_;
-    if (asleep->started_) asleep->wake();
-    asleep = next;
+  for (pool_worker* list : {asleep, spare}) {
+    while (list != nullptr) {
+      pool_worker* const next = list->next_sleeper_;
+      if (list->started_) list->wake();
+      list = next;
+    }
   }
 }
 
@@ -227,13 +242,14 @@ void runtime_core::stop() noexcept {
   if (worker* const here = this_thread().at; here != nullptr && here->core == this) {
     fatal("runtime destroyed by one of its own goroutines");
   }
+  stop_monitor();
   tell_to_stop();
   for (;;) {
     std::vector<pthread_t> ready;
     std::uint32_t seen = 0;
     {
       const lock_scope held{mu_};
-      if (unjoined_threads_ == 0) break;
+      if (unjoined_threads_ == 0 && running_threads_ == 0) break;
       ready.swap(joinable_);
       unjoined_threads_ -= static_cast<int>(ready.size());
       seen = progress_.load(std::memory_order_relaxed);  // under mu_

@@ -30,10 +30,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include <pthread.h>
 
+#include "downhaul/runtime.hpp"
 #include "platform/mutex.hpp"
 #include "platform/stack.hpp"
 #include "sched/goroutine.hpp"
@@ -47,6 +49,7 @@ struct core_options {
   downhaul::clock* clock = nullptr;  // null: the real one
   std::uint64_t seed = 0;            // not 0: run-queue order is random, and repeatable
   bool is_default = false;           // never destroyed
+  std::function<void(const stall&)> on_stall;
 };
 
 class runtime_core {
@@ -65,6 +68,16 @@ class runtime_core {
   /// Sends `g`, which left its worker, to its seat or, where it has none, into the pool.
   void move(goroutine& g) noexcept;
   void start_pinned(goroutine& g) noexcept;
+
+  // Threads of pinned goroutines.
+  /// A new thread that waits for its guest. Throws std::system_error, std::bad_alloc.
+  seat* make_seat();
+  /// Its guest has parked. False: the core has stopped.
+  bool seat_idles() noexcept;
+  /// True: the caller deletes it.
+  bool seat_ended(seat& s, bool guest_stays) noexcept;
+  void unlink(seat& s) noexcept;
+
   /// Queues `g`, which is runnable and nobody else's.
   void make_runnable(goroutine& g, thread_record& me) noexcept;
   /// Stops the workers at their next scheduling points and joins them; once. By the runtime object,
@@ -80,7 +93,15 @@ class runtime_core {
   std::uint8_t pool_for(std::size_t bytes) noexcept;
 
   bool is_default() const noexcept { return default_; }
-  int workers() const noexcept { return target_; }
+  int workers() const noexcept {
+    return target_.load(std::memory_order_relaxed);  // written under mu_; else a hint
+  }
+  void set_workers(int n);
+  std::uint64_t stalls() const noexcept {
+    return stalls_.load(std::memory_order_relaxed);  // a count
+  }
+  /// Gives the memory of unused stacks back, some at a time; true: there is more.
+  bool trim_stacks() noexcept;
   downhaul::clock* clock() const noexcept { return clock_; }
   bool shuffles() const noexcept { return seed_ != 0; }
   std::uint64_t seed() const noexcept { return seed_; }
@@ -90,6 +111,7 @@ class runtime_core {
   ~runtime_core();
 
   void inject(goroutine& g) noexcept;
+  void call_guest(goroutine& g) noexcept;
   /// Some from the common queue: one to run, more into `ring`.
   goroutine* take_common(run_ring& ring) noexcept;
   void push_common(goroutine_list& some, std::uint32_t n) noexcept;
@@ -98,6 +120,17 @@ class runtime_core {
   pool_worker* pop_sleeper(pool_worker* waker) noexcept DOWNHAUL_REQUIRES(mu_);
   void rouse(pool_worker& taken) noexcept;
   void start_thread(pool_worker& w) noexcept;
+  void add_workers(int n);
+  pool_worker& add_worker() DOWNHAUL_REQUIRES(mu_);
+
+  // The monitor: see monitor.cpp.
+  void start_monitor() noexcept;
+  void stop_monitor() noexcept;
+  static void tick(void* core) noexcept;
+  void look_at_workers(std::int64_t now) noexcept;
+  void relieve(pool_worker& w, bool computes) noexcept;
+  void report_stall(pool_worker& w, std::int64_t lasted) noexcept;
+  void add_busy(int n) noexcept DOWNHAUL_REQUIRES(mu_);
   bool may_sleep(pool_worker& w) noexcept;
   void woke_up(pool_worker& w) noexcept;
   void tell_to_stop() noexcept;
@@ -110,26 +143,36 @@ class runtime_core {
   const bool default_;
   const std::uint64_t seed_;
   downhaul::clock* const clock_;
-  int target_;                                        // how many workers are meant to run
+  std::atomic<int> target_;  // how many workers are meant to run; written under mu_
+  const std::function<void(const stall&)> on_stall_;
   std::atomic<std::int64_t> refs_{1 + running_bias};  // [refs]
   std::atomic<pool_worker*> all_{nullptr};            // push only
 
   alignas(64) ranked_mutex<rank::run_queue> mu_;
   goroutine_list queue_ DOWNHAUL_GUARDED_BY(mu_);
+  pool_worker* lookout_ DOWNHAUL_GUARDED_BY(mu_) = nullptr;
+  pool_worker* spares_ DOWNHAUL_GUARDED_BY(mu_) = nullptr;  // retired
+  int active_ DOWNHAUL_GUARDED_BY(mu_) = 0;                 // workers neither retired nor relieved
+  int computing_ DOWNHAUL_GUARDED_BY(mu_) = 0;              // relieved though they use the CPU
   pool_worker* sleepers_ DOWNHAUL_GUARDED_BY(mu_) = nullptr;
   bool stopping_ DOWNHAUL_GUARDED_BY(mu_) = false;
   int quiet_waiters_ DOWNHAUL_GUARDED_BY(mu_) = 0;
   int running_threads_ DOWNHAUL_GUARDED_BY(mu_) = 0;   // started and not ended
   int unjoined_threads_ DOWNHAUL_GUARDED_BY(mu_) = 0;  // started and not joined
+  seat* seats_ DOWNHAUL_GUARDED_BY(mu_) = nullptr;     // all whose thread has not ended
+  bool monitored_ DOWNHAUL_GUARDED_BY(mu_) = false;
+  int worker_count_ DOWNHAUL_GUARDED_BY(mu_) = 0;  // ever made
   bool exit_waits_ DOWNHAUL_GUARDED_BY(mu_) = false;
   std::vector<pthread_t> joinable_ DOWNHAUL_GUARDED_BY(mu_);
 
-  std::atomic<std::uint32_t> size_{0};               // written under mu_; else a hint
-  std::atomic<int> sleeping_{0};                     // written under mu_; else a hint
-  std::atomic<int> busy_{0};                         // written under mu_; else a hint
-  std::atomic<pool_worker*> lookout_hint_{nullptr};  // written under mu_; else a hint
-  alignas(64) std::atomic<int> searching_{0};        // workers that look for work, or are about to
-  std::atomic<std::uint32_t> progress_{0};           // futex; written under mu_ when somebody waits
+  std::atomic<std::uint32_t> size_{0};         // written under mu_; else a hint
+  std::atomic<int> sleeping_{0};               // written under mu_; else a hint
+  std::atomic<int> busy_{0};                   // written under mu_; else a hint
+  alignas(64) std::atomic<int> searching_{0};  // workers that look for work, or are about to
+  std::atomic<std::uint32_t> progress_{0};     // futex; written under mu_ when somebody waits
+
+  std::atomic<std::uint64_t> stalls_{0};
+  int idle_looks_ = 0;  // the monitor's own
 
   static constexpr std::size_t pool_count = 24;
   std::array<std::atomic<stack_pool*>, pool_count> pools_{};

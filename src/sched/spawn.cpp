@@ -53,7 +53,7 @@ void free_box(goroutine& g) noexcept {
 
 void park_goroutine(waiter& w) noexcept {
   auto& g = static_cast<goroutine&>(w);
-  switch_to(g.run, g.at->own);
+  switch_to(g.run, g.at().own);
 }
 
 void wake_goroutine(waiter& w) noexcept {
@@ -61,7 +61,7 @@ void wake_goroutine(waiter& w) noexcept {
   g.core().make_runnable(g, this_thread());
 }
 
-void run_closure(goroutine& g) {
+void run_user_code(goroutine& g) {
   try {
     g.closure->run(g.closure_address());
   } catch (const context_error&) {
@@ -76,11 +76,14 @@ const waiter_ops goroutine_ops{park_goroutine, wake_goroutine};
 
 execution& goroutine_entry(void* goroutine_block) {
   auto& g = *static_cast<goroutine*>(goroutine_block);
-  run_closure(g);
+  run_user_code(g);
+  waiter* const joiner =
+      g.joined ? static_cast<const run_closure*>(g.closure_address())->caller : nullptr;
   g.closure->destroy(g.closure_address());
   if (g.boxed) free_box(g);
-  worker& here = *g.at;
+  worker& here = g.at();
   here.left = leaving::ended;
+  here.joiner = joiner;
   return here.own;
 }
 
@@ -100,7 +103,8 @@ goroutine* prepare_goroutine(const spawn_request& request) {
   }
   g.closure = request.ops;
   g.pool = request.stack == 0 ? std::uint8_t{0} : core.pool_for(request.stack);
-  g.pinned = request.pinned;
+  g.pins = request.pinned ? 1 : 0;
+  g.joined = false;
   g.seat = nullptr;
   g.boxed = request.size > goroutine::inline_closure || request.align > goroutine::inline_align;
   g.where.store(request.where, std::memory_order_release);  // W [life]
@@ -131,7 +135,7 @@ void start_goroutine(goroutine* prepared) noexcept {
                 std::memory_order_release);  // W [life]
   g.set_life(life_state::live);
   count(me, tally::goroutines, 1);
-  if (g.pinned) [[unlikely]]
+  if (g.pins != 0) [[unlikely]]
     return g.core().start_pinned(g);
   if (here != nullptr) return here->push_next(g);
   g.core().make_runnable(g, me);
@@ -158,8 +162,8 @@ void yield() noexcept {
     return;
   }
   auto& g = static_cast<impl::goroutine&>(*me.current);
-  g.at->left = impl::leaving::yielded;
-  impl::switch_to(g.run, g.at->own);
+  g.at().left = impl::leaving::yielded;
+  impl::switch_to(g.run, g.at().own);
 }
 
 }  // namespace downhaul

@@ -2,6 +2,8 @@
 // Copyright (c) 2026 the downhaul authors
 #include "sched/worker.hpp"
 
+#include <utility>
+
 #include "platform/fatal.hpp"
 #include "platform/monotonic.hpp"
 #include "platform/overflow.hpp"
@@ -9,6 +11,8 @@
 #include "sched/last_words.hpp"
 #include "sched/registry.hpp"
 #include "sched/runtime_core.hpp"
+#include "time/timer_entry.hpp"
+#include "time/watch.hpp"
 
 namespace downhaul::impl {
 
@@ -29,7 +33,7 @@ void worker::leave_seat() noexcept {
 
 leaving worker::resume(goroutine& g) noexcept {
   assert_no_locks_held();
-  g.at = this;
+  g.seen_at.store(this, std::memory_order_relaxed);  // its own, and a snapshot for the monitor
   me->current = &g;
   g.on_cpu.store(true, std::memory_order_relaxed);  // for lists
   left = leaving::parked;
@@ -44,14 +48,18 @@ pool_worker::pool_worker(runtime_core& of, std::uint64_t seed) noexcept
 
 void pool_worker::work() noexcept {
   const alternate_stack for_overflows;
+  set_timer_slack_1ns();
   take_seat();
   refresh_now();
+  note_cpu_clock();
+  clock_of(*me).attach_workers(1);
   while (goroutine* g = next()) run(*g);
   // Nobody else pushes here any more; what is left is abandoned, but others may look at it.
   for (int i = 0; i < stack_count_; ++i)
     core->pool(0).release(stacks_[static_cast<std::size_t>(i)]);
   stack_count_ = 0;
   blocks.clear();
+  clock_of(*me).detach_workers(1);
   leave_seat();
   core->thread_ended(*this);
 }
@@ -154,8 +162,15 @@ void pool_worker::finish(goroutine& g) noexcept {
   forget(g);
   blocks.give(g);
   --held_refs;
+  if (joiner != nullptr) [[unlikely]]
+    std::exchange(joiner, nullptr)->notify();
 }
 
-void pool_worker::serve_clock() noexcept { refresh_now(); }
+void pool_worker::serve_clock() noexcept {
+  refresh_now();
+  downhaul::clock& clock = clock_of(*me);
+  if (clock.next_deadline() <= now) clock.serve(now);
+  watch::note_activity();
+}
 
 }  // namespace downhaul::impl

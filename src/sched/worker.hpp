@@ -18,6 +18,7 @@
 
 #include "sched/goroutine.hpp"
 #include "sched/run_ring.hpp"
+#include "time/timer_entry.hpp"
 #include "wait/thread_record.hpp"
 
 namespace downhaul::impl {
@@ -47,6 +48,7 @@ class worker {
   runtime_core* const core;
   const worker_kind kind;
   leaving left = leaving::parked;  // written by the goroutine that leaves
+  waiter* joiner = nullptr;        // to be told when the goroutine that ended here is gone
   execution own;                   // this thread's stack, while a goroutine runs
   thread_record* me = nullptr;     // of the thread; constant while it runs
 
@@ -55,6 +57,14 @@ class worker {
   void leave_seat() noexcept;
   /// Switches to `g` until it leaves.
   leaving resume(goroutine& g) noexcept;
+};
+
+/// The closure of a goroutine that somebody waits for (goroutine::joined).
+struct run_closure {
+  void (*body)(void* arg);
+  void* arg;
+  waiter* caller;
+  void operator()() const { body(arg); }
 };
 
 /// Where a goroutine's stack begins and where it returns to when it ends.
@@ -108,10 +118,15 @@ class alignas(64) pool_worker final : public worker {
   void overflow(goroutine& g) noexcept;
   void stop_searching(bool found) noexcept;
   goroutine* sleep() noexcept;
+  std::int64_t sleep_until(bool looks, std::int64_t patience) noexcept;
   void hint_work() noexcept;
   /// False: this thread is to end.
   bool attend() noexcept;
-  void hand_work_back() noexcept;
+  bool attend_again() noexcept;
+  /// Out of work for good, until somebody else gets stuck; ours goes to the common queue.
+  void retire() noexcept;
+  void note_cpu_clock() noexcept;
+  static void kick_keeper(keeper& k) noexcept;
 
   static constexpr std::uint32_t common_period = 61;  // odd: no rhythm with the user's own loops
   static constexpr int most_slot_runs = 32;
@@ -119,26 +134,42 @@ class alignas(64) pool_worker final : public worker {
 
   // The thread's own.
   int slot_runs_ = 0;
-  bool searching_ = false;  // counted in core.searching_
-  int hints_ = 0;           // pushes since the last wake
+  bool suspects_deadlock_ = false;
+  std::int64_t looked_at_ = 0;  // when it looked around last
+  bool searching_ = false;      // counted in core.searching_
+  int hints_ = 0;               // pushes since the last wake
   random choice_;
   bool shuffle_ = false;  // seeded runtimes: order is random on purpose
   std::array<stack*, most_cached_stacks> stacks_{};
   int stack_count_ = 0;
+
+  // [doze]  asleep: set by the thread under the core's lock. asleep → kicked: the clock's keeper is
+  //         to read its deadline again. Any → awake: roused by whoever took it off its list.
+  enum : std::uint32_t { awake, asleep, kicked };
 
   // Shared.
   alignas(64) std::atomic<goroutine*> slot_{nullptr};  // [slot]
   std::atomic<std::uint32_t> tick_{0};                 // written by the thread
   std::atomic<bool> attention_{false};                 // [attention]
   std::atomic<std::uint32_t> patience_{0};  // how many pushes wake nobody; thieves adjust it
-  std::atomic<std::uint32_t> doze_{0};      // [doze] 1: asleep; the futex
+  std::atomic<std::uint32_t> doze_{awake};  // [doze] the futex
+  std::atomic<bool> stuck_{false};          // the monitor's verdict; a hint
+  std::atomic<clockid_t> cpu_clock_{0};     // of the thread; 0: it has none yet
   run_ring ring_;
+
+  struct clock_keeper : keeper {
+    explicit clock_keeper(pool_worker& w) noexcept : keeper{kick_keeper}, owner{&w} {}
+    pool_worker* const owner;
+  };
+  clock_keeper keeper_{*this};
 
   // Guarded by the core's lock.
   pool_worker* next_sleeper_ = nullptr;
   bool asleep_ = false;    // on the list of sleepers
   bool started_ = false;   // has a thread
-  bool relieved_ = false;  // was found stuck; another one took its place
+  bool relieved_ = false;  // was found stuck; another one may take its place
+  bool computes_ = false;  // relieved, though it used the CPU
+  bool retired_ = false;   // on the list of spares
   pool_worker* woken_by_ = nullptr;
 
   // The lookout's notes about this worker; used by the one lookout only.
@@ -148,6 +179,8 @@ class alignas(64) pool_worker final : public worker {
   // The monitor's notes, its thread's own.
   std::uint32_t watched_tick_ = 0;
   int unchanged_looks_ = 0;
+  std::int64_t cpu_time_ = 0;
+  std::int64_t stuck_since_ = 0;
 
  public:
   pool_worker* next_worker = nullptr;  // all workers of the core; constant once published

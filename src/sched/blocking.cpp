@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// sched/blocking.cpp — calls on threads outside the workers.
+//
+// Idea       A cache of threads serves jobs; a job lies on the stack of the one who waits for it.
+//            A goroutine parks until its job has ended; where a context may interrupt, it waits for
+//            the job or the context's done, whichever is first, and in the latter case sends the
+//            interrupt as a second job and waits for both.
+// Threads    A helper sits on a worker of kind `helper`, so that what it starts joins the runtime
+//            of the goroutine it works for.
+// Lock order  the cache's lock and a job's lock are leaves.
+#include "downhaul/blocking.hpp"
+
+#include <mutex>
+
+#include "platform/fork.hpp"
+#include "platform/futex.hpp"
+#include "platform/monotonic.hpp"
+#include "platform/mutex.hpp"
+#include "sched/deadlock.hpp"
+#include "sched/runtime_core.hpp"
+#include "sched/threads.hpp"
+#include "wait/context_wait.hpp"
+
+namespace downhaul::impl {
+namespace {
+
+constexpr std::int64_t kept_for = 10'000'000'000;  // ns that an unused thread stays
+
+class job {
+ public:
+  job(const blocking_call& call, runtime_core* home) noexcept : call_{call}, home_{home} {}
+
+  void run() noexcept { call_.body(call_.arg); }
+  runtime_core* home() const noexcept { return home_; }
+
+  /// The last touch of the job by the one who ran it.
+  void finish() noexcept {
+    wait_node* told = nullptr;
+    {
+      const lock_scope held{mu_};
+      finished_ = true;
+      if (waiting_ != nullptr && (!waiting_->elect || waiting_->who->try_win(*waiting_))) {
+        told = waiting_;
+      }
+      waiting_ = nullptr;
+    }
+    if (told != nullptr) told->who->notify();
+  }
+
+  /// Waits until it has finished (woken), or until `done` (null: never) has ended.
+  wait_result wait(source* done) noexcept {
+    waiter& w = this_waiter();
+    wait_node node;
+    w.prepare();
+    node.who = &w;
+    node.elect = done != nullptr;
+    {
+      const lock_scope held{mu_};
+      if (finished_) return wait_result::woken;
+      waiting_ = &node;
+    }
+    const wait_result result = park_with_source(w, node, done, wait_reason::blocking_call);
+    if (result == wait_result::done) {
+      const lock_scope held{mu_};
+      waiting_ = nullptr;
+    }
+    return result;
+  }
+
+  job* next = nullptr;  // guarded by the cache's lock
+
+ private:
+  const blocking_call call_;
+  runtime_core* const home_;  // kept alive by the goroutine that waits; null: none
+  ranked_mutex<rank::leaf> mu_;
+  bool finished_ DOWNHAUL_GUARDED_BY(mu_) = false;
+  wait_node* waiting_ DOWNHAUL_GUARDED_BY(mu_) = nullptr;
+};
+
+struct helper {
+  helper* next = nullptr;               // guarded by the cache's lock
+  job* task = nullptr;                  // published by state
+  std::atomic<std::uint32_t> state{0};  // [helper] 1: a task has come; the futex
+};
+
+// Idle helpers, the one used last first. Never destroyed: helpers may outlive main.
+struct helper_cache {
+  ranked_mutex<rank::leaf> mu;
+  helper* idle DOWNHAUL_GUARDED_BY(mu) = nullptr;
+};
+helper_cache& helpers() noexcept {
+  static helper_cache& never_destroyed = *new helper_cache;
+  return never_destroyed;
+}
+
+void serve(job& task) noexcept {
+  const hold_deadlock_check something_may_happen;
+  if (task.home() == nullptr) {
+    task.run();
+  } else {
+    worker at{*task.home(), worker_kind::helper};
+    thread_record& me = this_thread();
+    me.at = &at;
+    me.clock = task.home()->clock();
+    task.run();
+    me.at = nullptr;
+    me.clock = nullptr;
+  }
+  task.finish();
+}
+
+/// Waits for a task; false: there was none for a while, and the helper is off the list.
+bool wait_for_task(helper& self) noexcept {
+  {
+    const lock_scope held{helpers().mu};
+    self.next = helpers().idle;
+    helpers().idle = &self;
+  }
+  const std::int64_t until = steady_now_ns() + kept_for;
+  // R [helper]
+  while (self.state.load(std::memory_order_acquire) == 0) {
+    if (futex_wait_until(self.state, 0, until) == futex_result::woken) continue;
+    const lock_scope held{helpers().mu};
+    helper** link = &helpers().idle;
+    while (*link != nullptr && *link != &self) link = &(*link)->next;
+    if (*link == nullptr) continue;  // somebody is about to give us a task
+    *link = self.next;
+    return false;
+  }
+  self.state.store(0, std::memory_order_relaxed);  // [helper] ours again
+  return true;
+}
+
+void help(void* arg) {
+  mark_runtime_thread();
+  auto* const self = static_cast<helper*>(arg);
+  do {
+    serve(*self->task);
+  } while (wait_for_task(*self));
+  delete self;
+}
+
+void submit(job& task) {
+  helper* h = nullptr;
+  {
+    const lock_scope held{helpers().mu};
+    h = helpers().idle;
+    if (h != nullptr) helpers().idle = h->next;
+  }
+  if (h == nullptr) {
+    auto fresh = std::make_unique<helper>();
+    fresh->task = &task;
+    start_detached_thread("dh-blocking", help, fresh.get());
+    static_cast<void>(fresh.release());  // its thread's
+    return;
+  }
+  h->task = &task;
+  h->state.store(1, std::memory_order_release);  // W [helper]
+  futex_wake_one(h->state);
+}
+
+runtime_core* home_here() noexcept {
+  const thread_record& me = this_thread();
+  return me.at != nullptr ? me.at->core : nullptr;
+}
+
+// From a plain thread f stays here, and a helper waits for the context in its place.
+struct guard_of_plain_thread {
+  source* done;
+  job* f;
+  const blocking_call* interrupt;
+};
+
+void watch_for(void* arg) noexcept {
+  const auto& g = *static_cast<const guard_of_plain_thread*>(arg);
+  if (g.f->wait(g.done) == wait_result::done) g.interrupt->body(g.interrupt->arg);
+}
+
+}  // namespace
+
+void run_blocking(const blocking_call& call) {
+  abort_if_forked();
+  if (!on_goroutine()) return call.body(call.arg);
+  job task{call, home_here()};
+  submit(task);
+  task.wait(nullptr);
+}
+
+void run_blocking(const context& ctx, const blocking_call& call, const blocking_call& interrupt) {
+  source* const done = done_of(ctx);
+  if (done == nullptr) return run_blocking(call);
+  abort_if_forked();
+  job task{call, home_here()};
+  if (!on_goroutine()) {
+    guard_of_plain_thread g{done, &task, &interrupt};
+    job watch{{watch_for, &g}, home_here()};
+    submit(watch);
+    task.run();
+    task.finish();
+    watch.wait(nullptr);
+    return;
+  }
+  submit(task);
+  if (task.wait(done) == wait_result::woken) return;
+  job stop{interrupt, home_here()};
+  try {
+    submit(stop);
+  } catch (const std::system_error&) {
+    // No thread left: better from here than not at all, since f may never end without it.
+    stop.run();
+    stop.finish();
+  }
+  stop.wait(nullptr);
+  task.wait(nullptr);
+}
+
+}  // namespace downhaul::impl

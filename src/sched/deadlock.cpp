@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+#include "sched/deadlock.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "downhaul/clock.hpp"
+#include "downhaul/runtime.hpp"
+#include "platform/fatal.hpp"
+#include "wait/thread_record.hpp"
+
+namespace downhaul::impl {
+
+constinit std::atomic<int> busy_anywhere{0};
+
+namespace {
+
+// All are hints: a deadlock is final, so that looking twice settles it.
+constinit std::atomic<int> wanted{0};
+constinit std::atomic<int> held{0};
+constinit std::atomic<int> waiting_callers{0};  // plain threads inside run()
+
+}  // namespace
+
+hold_deadlock_check::hold_deadlock_check() noexcept {
+  held.fetch_add(1, std::memory_order_relaxed);  // see above
+}
+hold_deadlock_check::~hold_deadlock_check() {
+  held.fetch_sub(1, std::memory_order_relaxed);  // see above
+}
+
+void begin_deadlock_check() noexcept {
+  if (this_thread().external) waiting_callers.fetch_add(1, std::memory_order_relaxed);  // see above
+  wanted.fetch_add(1, std::memory_order_relaxed);                                       // see above
+}
+
+void end_deadlock_check() noexcept {
+  if (this_thread().external) waiting_callers.fetch_sub(1, std::memory_order_relaxed);  // see above
+  wanted.fetch_sub(1, std::memory_order_relaxed);                                       // see above
+}
+
+bool deadlock_check_wanted() noexcept {
+  return wanted.load(std::memory_order_relaxed) != 0;  // see above
+}
+
+bool nothing_can_happen() noexcept {
+  // See above.
+  return busy_anywhere.load(std::memory_order_relaxed) == 0 &&
+         held.load(std::memory_order_relaxed) == 0 &&
+         external_threads() <= waiting_callers.load(std::memory_order_relaxed) &&  // see above
+         clock::real().pending() == 0;
+}
+
+void die_of_deadlock() noexcept {
+  std::string text = "fatal error: all goroutines are asleep - deadlock!\n\n";
+  for (const goroutine_info& g : list_goroutines()) text += to_string(g) + '\n';
+  write_text(STDERR_FILENO, text);
+  std::abort();
+}
+
+}  // namespace downhaul::impl
