@@ -84,7 +84,7 @@ template <class T, class Handle>
 class sending : public Handle {
  public:
   /// Hands `value` over; waits for a receiver or a place. An rvalue is moved from only when it is
-  /// taken. Throws misuse if the channel is or gets closed; then the value is dropped.
+  /// taken. Throws misuse if the channel is or gets closed.
   void send(const T& value) const
     requires std::copy_constructible<T>
   {
@@ -97,19 +97,21 @@ class sending : public Handle {
   void send(const context& ctx, const T& value) const
     requires std::copy_constructible<T>
   {
-    if (send_object(ctx, outgoing<T>{std::in_place, value}) == passed::ended) throw_done(ctx);
+    if (!send_object(ctx, outgoing<T>{std::in_place, value})) throw_done(ctx);
   }
   void send(const context& ctx, T&& value) const {
-    if (send_object(ctx, outgoing<T>{std::move(value)}) == passed::ended) throw_done(ctx);
+    if (!send_object(ctx, outgoing<T>{std::move(value)})) throw_done(ctx);
   }
   /// Cancellation: as above, but sets `ec` to ctx.err() instead of throwing; cleared when sent.
   void send(const context& ctx, const T& value, std::error_code& ec) const
     requires std::copy_constructible<T>
   {
-    report_ended(send_object(ctx, outgoing<T>{std::in_place, value}), ctx, ec);
+    ec.clear();
+    if (!send_object(ctx, outgoing<T>{std::in_place, value})) ec = err_of(ctx);
   }
   void send(const context& ctx, T&& value, std::error_code& ec) const {
-    report_ended(send_object(ctx, outgoing<T>{std::move(value)}), ctx, ec);
+    ec.clear();
+    if (!send_object(ctx, outgoing<T>{std::move(value)})) ec = err_of(ctx);
   }
 
   /// Sends if a receiver waits or there is a place; never waits. An rvalue is moved from only if
@@ -130,18 +132,23 @@ class sending : public Handle {
 
  private:
   void send_object(outgoing<T>&& out) const {
-    channel_send(chan_access::get(*this), out.slot());
-    out.taken();
+    settle(channel_send(chan_access::get(*this), out.slot()), out);
   }
-  passed send_object(const context& ctx, outgoing<T>&& out) const {
-    const passed p = channel_send(chan_access::get(*this), ctx, out.slot());
-    p == passed::value ? out.taken() : out.give_back();
-    return p;
+  bool send_object(const context& ctx, outgoing<T>&& out) const {
+    return settle(channel_send(chan_access::get(*this), ctx, out.slot()), out);
   }
   bool try_send_object(outgoing<T>&& out) const {
-    const bool sent = channel_try_send(chan_access::get(*this), out.slot()) == passed::value;
-    sent ? out.taken() : out.give_back();
-    return sent;
+    return settle(channel_try_send(chan_access::get(*this), out.slot()), out);
+  }
+  // Whether it was sent; if not, the value is its owner's again.
+  static bool settle(passed p, outgoing<T>& out) {
+    if (p == passed::value) {
+      out.taken();
+      return true;
+    }
+    out.give_back();
+    if (p == passed::closed) throw_send_on_closed();
+    return false;
   }
 };
 
@@ -149,26 +156,32 @@ template <class Handle>
 class sending<void, Handle> : public Handle {
  public:
   /// Sends one signal: see chan<T>::send.
-  void send() const { channel_send(chan_access::get(*this), nullptr); }
+  void send() const { settle(channel_send(chan_access::get(*this), nullptr)); }
   /// Cancellation: throws context_error if `ctx` has ended, or ends first.
   void send(const context& ctx) const {
-    if (channel_send(chan_access::get(*this), ctx, nullptr) == passed::ended) throw_done(ctx);
+    if (!settle(channel_send(chan_access::get(*this), ctx, nullptr))) throw_done(ctx);
   }
-  /// Cancellation: sets `ec` to ctx.err().
+  /// Cancellation: sets `ec` to ctx.err(); cleared when sent.
   void send(const context& ctx, std::error_code& ec) const {
-    report_ended(channel_send(chan_access::get(*this), ctx, nullptr), ctx, ec);
+    ec.clear();
+    if (!settle(channel_send(chan_access::get(*this), ctx, nullptr))) ec = err_of(ctx);
   }
-  bool try_send() const {
-    return channel_try_send(chan_access::get(*this), nullptr) == passed::value;
-  }
+  bool try_send() const { return settle(channel_try_send(chan_access::get(*this), nullptr)); }
   /// See chan<T>::close.
   void close() const { channel_close(chan_access::get(*this)); }
 
  protected:
   using Handle::Handle;
+
+ private:
+  static bool settle(passed p) {
+    if (p == passed::closed) throw_send_on_closed();
+    return p == passed::value;
+  }
 };
 
-/// What range-for uses: the values up to close. Each step receives.
+/// What range-for uses: the values up to close. Each step receives. Keeps the channel, so that the
+/// loop's body may let go of the handle.
 template <class T>
 class recv_iterator {
  public:
@@ -176,7 +189,7 @@ class recv_iterator {
   using value_type = T;
   using difference_type = std::ptrdiff_t;
 
-  explicit recv_iterator(source* channel) : channel_{channel} { ++*this; }
+  explicit recv_iterator(source_ref<source> channel) : channel_{std::move(channel)} { ++*this; }
   recv_iterator(recv_iterator&&) = default;
   recv_iterator& operator=(recv_iterator&&) = default;
 
@@ -184,7 +197,7 @@ class recv_iterator {
   recv_iterator& operator++() {
     value_.reset();
     incoming<T> in;
-    if (channel_recv(channel_, in.slot()) == passed::value) value_ = in.take();
+    if (channel_recv(channel_.get(), in.slot()) == passed::value) in.take(value_);
     return *this;
   }
   void operator++(int) { ++*this; }
@@ -193,7 +206,7 @@ class recv_iterator {
   }
 
  private:
-  source* channel_;
+  source_ref<source> channel_;
   mutable std::optional<T> value_;
 };
 
@@ -238,7 +251,7 @@ class receiving : public Handle {
   }
 
   /// for (T& v : ch): receives until the channel is closed. Leaving early keeps the rest there.
-  recv_iterator<T> begin() const { return recv_iterator<T>{chan_access::get(*this)}; }
+  recv_iterator<T> begin() const { return recv_iterator<T>{chan_access::ref(*this)}; }
   std::default_sentinel_t end() const noexcept { return {}; }
 
  protected:
@@ -280,13 +293,12 @@ class receiving<void, Handle> : public Handle {
 
 }  // namespace impl
 
-/// A channel of T, both ends. T = void carries signals without a value.
+/// A channel of T, both ends. T = void carries signals without a value. T may be incomplete until
+/// the first operation: struct request { chan<request> replies; };
 template <class T>
 class chan : public impl::receiving<T, impl::sending<T, impl::chan_handle>> {
   using base = impl::receiving<T, impl::sending<T, impl::chan_handle>>;
-  static_assert(std::is_void_v<T> || (std::is_object_v<T> && std::is_move_constructible_v<T> &&
-                                      std::same_as<T, std::remove_cv_t<T>>),
-                "a channel carries void or movable, unqualified objects");
+  static_assert(std::same_as<T, std::remove_cvref_t<T>>, "a channel carries unqualified types");
 
  public:
   using value_type = T;
@@ -337,6 +349,8 @@ send_chan(const chan<T>&) -> send_chan<T>;
 /// range" for a capacity that is negative or does not fit the address space.
 template <class T>
 [[nodiscard]] chan<T> make_chan(std::ptrdiff_t capacity = 0) {
+  static_assert(std::is_void_v<T> || (std::is_object_v<T> && std::is_move_constructible_v<T>),
+                "a channel carries void or movable objects");
   return impl::chan_access::make<chan<T>>(
       impl::source_ref<impl::source>::adopt(impl::make_channel(capacity, impl::element_ops_of<T>)));
 }

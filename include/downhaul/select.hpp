@@ -7,8 +7,9 @@
 //            Cases are channels, dones, timers, tickers, signals. A case takes a handler, or a place
 //            for the value, or a name: auto answer = dh::recv(ch); dh::select(ctx, answer);
 //            if (answer.fired()) … A nil channel's case never fires.
-// Ownership  recv(lvalue) borrows it, recv(rvalue) owns it. A send case is a temporary: it copies an
-//            lvalue, refers to an rvalue, and moves from that only if it wins.
+// Ownership  recv(lvalue) borrows the handle, which must stay alive and unchanged during the select;
+//            recv(rvalue) owns it. A send case is a temporary: it copies an lvalue, refers to an
+//            rvalue, and moves from that only if it wins.
 // Threads    From goroutines and plain threads, mixed on the same channels.
 // Cost       One ready: a load per case and one lock. Waiting: two locks per channel, one park. No
 //            allocation, but for a run-time list of more than 16 cases.
@@ -20,6 +21,7 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <span>
 #include <system_error>
@@ -79,13 +81,13 @@ auto make_send_case(const H& to, F&& f, V&&... value) {
 /// Sends `value`: an lvalue is copied now, an rvalue is moved from only if the case wins, anything
 /// else is converted now. Throws misuse from select if the channel is closed and the case is picked.
 template <impl::sender_handle H, class V>
-  requires(!std::is_void_v<impl::sent_t<H>>) && std::constructible_from<impl::sent_t<H>, V>
+  requires(!std::is_void_v<impl::sent_t<H>>) && std::convertible_to<V, impl::sent_t<H>>
 [[nodiscard]] auto send(const H& to, V&& value) {
   return impl::make_send_case(to, impl::no_handler{}, std::forward<V>(value));
 }
 /// The same; calls f() after it fired.
 template <impl::sender_handle H, class V, std::invocable F>
-  requires(!std::is_void_v<impl::sent_t<H>>) && std::constructible_from<impl::sent_t<H>, V>
+  requires(!std::is_void_v<impl::sent_t<H>>) && std::convertible_to<V, impl::sent_t<H>>
 [[nodiscard]] auto send(const H& to, V&& value, F&& f) {
   return impl::make_send_case(to, std::forward<F>(f), std::forward<V>(value));
 }
@@ -108,13 +110,12 @@ namespace impl {
 
 struct select_list;
 
-/// A case of a run-time list, without its types.
+/// A case of a run-time list, without its types. It owns what it sends: nothing to give back.
 class erased_case {
  public:
   virtual ~erased_case() = default;
   virtual select_op* begin() = 0;
   virtual void complete() = 0;
-  virtual void abandon() = 0;
 };
 
 template <class C>
@@ -123,7 +124,6 @@ class erased final : public erased_case {
   explicit erased(C made) : case_{std::move(made)} {}
   select_op* begin() override { return case_.begin(); }
   void complete() override { case_.complete(); }
-  void abandon() override { case_.abandon(); }
 
  private:
   C case_;
@@ -140,11 +140,30 @@ select_op* begin_case(C& c) {
     return c.begin();
   }
 }
-template <bool Fired, class C>
-void end_case(C& c) {
+template <class C>
+void complete_case(C& c) {
+  if constexpr (!is_otherwise<C>) c.complete();
+}
+/// A case that did not fire takes its value back. What that throws is kept: the others' values
+/// must go back too, and the case that fired must not lose its own.
+template <class C>
+void abandon_case(C& c, std::exception_ptr& thrown) noexcept {
   if constexpr (!is_otherwise<C>) {
-    Fired ? c.complete() : c.abandon();
+    if constexpr (noexcept(c.abandon())) {
+      c.abandon();
+    } else {
+      try {
+        c.abandon();
+      } catch (...) {
+        if (thrown == nullptr) thrown = std::current_exception();
+      }
+    }
   }
+}
+
+/// Whether the case that fired is a send that found its channel closed.
+inline bool is_refused(const select_op* fired) noexcept {
+  return fired != nullptr && fired->sends && !fired->node.ok;
 }
 
 template <class... Cases>
@@ -166,11 +185,15 @@ int select_static(source* done, Cases&... cases) {
   typename select_scratch::of<n> scratch;
   int fired = select_ops(ops.data(), n, mode, done, scratch.view());
   if (fired == nothing_ready) fired = on_otherwise;
+  const bool refused = fired >= 0 && is_refused(ops[static_cast<std::size_t>(fired)]);
   // The losers first: what they own goes back before the winner's handler runs.
+  std::exception_ptr thrown;
   int i = 0;
-  ((i++ != fired ? end_case<false>(cases) : void()), ...);
+  ((i++ != fired || refused ? abandon_case(cases, thrown) : void()), ...);
+  if (refused) throw_send_on_closed();
   i = 0;
-  ((i++ == fired ? end_case<true>(cases) : void()), ...);
+  ((i++ == fired ? complete_case(cases) : void()), ...);
+  if (thrown != nullptr) std::rethrow_exception(std::move(thrown));
   return fired;
 }
 
@@ -182,7 +205,7 @@ int select_static(source* done, Cases&... cases) {
 class select_case {
  public:
   template <class C>
-    requires std::derived_from<C, impl::case_base>
+    requires std::derived_from<C, impl::case_base> && (!impl::is_otherwise<C>)
   select_case(C&& made)  // NOLINT(google-explicit-constructor): a list of cases reads as one
       : case_{std::make_unique<impl::erased<C>>(std::forward<C>(made))} {}
   select_case(impl::otherwise_case) noexcept {}  // NOLINT(google-explicit-constructor)

@@ -24,8 +24,6 @@ namespace {
   }
 }
 
-[[noreturn]] void throw_send_on_closed() { throw misuse{"send on closed channel"}; }
-
 enum class direction : bool { receive, send };
 
 template <direction D>
@@ -72,7 +70,7 @@ passed try_pass(chan_core& c, void* place) noexcept {
 
 // One operation on one source and a context: the context first, then the source, then both.
 template <direction D>
-passed pass_or_end(source* s, const context& ctx, void* place) {
+passed pass_or_end(source* s, const context& ctx, void* place) noexcept {
   source* const done = done_of(ctx);
   if (done != nullptr && done->ready()) return passed::ended;
   if (s != nullptr && s->kind() == source_kind::channel) {
@@ -90,6 +88,7 @@ passed pass_or_end(source* s, const context& ctx, void* place) {
   op.slot = place;
   select_op* const ops[] = {&op};
   select_scratch::of<1> scratch;
+  const source_ref<source> kept = source_ref<source>::share(s);  // as in pass()
   const int fired = select_ops(ops, 1, select_mode::wait, done, scratch.view());
   if (fired == context_ended) return passed::ended;
   return op.node.ok ? passed::value : passed::closed;
@@ -106,23 +105,20 @@ void channel_close(source* channel) {
   as_channel(channel).close();
 }
 
-void channel_send(source* channel, void* element) {
+void throw_send_on_closed() { throw misuse{"send on closed channel"}; }
+
+passed channel_send(source* channel, void* element) noexcept {
   if (channel == nullptr) wait_for_ever(wait_reason::chan_send_nil);
-  const passed p = pass<direction::send>(as_channel(channel), element, wait_reason::chan_send);
-  if (p == passed::closed) throw_send_on_closed();
+  return pass<direction::send>(as_channel(channel), element, wait_reason::chan_send);
 }
 
-passed channel_send(source* channel, const context& ctx, void* element) {
-  const passed p = pass_or_end<direction::send>(channel, ctx, element);
-  if (p == passed::closed) throw_send_on_closed();
-  return p;
+passed channel_send(source* channel, const context& ctx, void* element) noexcept {
+  return pass_or_end<direction::send>(channel, ctx, element);
 }
 
-passed channel_try_send(source* channel, void* element) {
+passed channel_try_send(source* channel, void* element) noexcept {
   if (channel == nullptr) return passed::blocked;
-  const passed p = try_pass<direction::send>(as_channel(channel), element);
-  if (p == passed::closed) throw_send_on_closed();
-  return p;
+  return try_pass<direction::send>(as_channel(channel), element);
 }
 
 passed channel_recv(source* channel, void* slot) noexcept {

@@ -25,10 +25,8 @@
 
 #include <algorithm>
 #include <functional>
-#include <mutex>
 
 #include "chan/chan_core.hpp"
-#include "downhaul/error.hpp"
 #include "wait/done_source.hpp"
 #include "wait/thread_record.hpp"
 
@@ -47,7 +45,7 @@ class selection {
   selection(select_op* const* ops, std::size_t n, source* done, select_scratch scratch) noexcept
       : ops_{ops}, n_{n}, done_{done}, scratch_{scratch} {}
 
-  int run(select_mode mode) {
+  int run(select_mode mode) noexcept {
     if (done_ != nullptr && done_->ready()) return context_ended;
     int fired = try_candidates<false>();
     if (fired == nothing_ready && mode == select_mode::try_only) {
@@ -59,7 +57,6 @@ class selection {
     } else if (fired == nothing_ready) {
       fired = wait();
     }
-    if (fired >= 0) throw_if_send_on_closed(*ops_[fired]);
     return fired;
   }
 
@@ -67,7 +64,7 @@ class selection {
   // Tries the cases that may be ready in random order. Locked: all channels are, and what is found
   // is exact; otherwise each attempt locks its own.
   template <bool Locked>
-  int try_candidates() {
+  int try_candidates() noexcept {
     std::size_t left = 0;
     channels_ = 0;
     has_nodes_ = false;
@@ -143,7 +140,7 @@ class selection {
     for (std::size_t i = locked_; i-- > 0;) as_channel(scratch_.locks[i]).mu().unlock();
   }
 
-  int wait() {
+  int wait() noexcept {
     waiter& me = this_waiter();
     lock_all();
     const int fired = try_candidates<true>();
@@ -156,10 +153,12 @@ class selection {
     for (std::size_t i = 0; i < n_; ++i) {
       if (ops_[i] == nullptr || ops_[i]->on == nullptr) continue;
       wait_node& node = ops_[i]->node;
+      if (node.linked()) continue;  // a case that is listed twice
       node.who = &me;
       node.slot = ops_[i]->slot;
       node.ok = false;
       node.elect = true;
+      ops_[i]->hung = false;
       if (!is_channel(*ops_[i])) continue;
       chan_core& c = as_channel(ops_[i]->on);
       ops_[i]->sends ? c.enqueue_sender(node) : c.enqueue_receiver(node);
@@ -183,7 +182,8 @@ class selection {
   bool decided_by_watching(waiter& me, wait_node& on_done) noexcept {
     if (done_ != nullptr && !done_->watch(on_done)) return me.try_win(on_done);
     for (std::size_t i = 0; i < n_; ++i) {
-      if (ops_[i] == nullptr || !is_done(*ops_[i])) continue;
+      if (ops_[i] == nullptr || !is_done(*ops_[i]) || ops_[i]->hung) continue;
+      ops_[i]->hung = true;
       if (!static_cast<done_source*>(ops_[i]->on)->watch(ops_[i]->node)) {
         return me.try_win(ops_[i]->node);
       }
@@ -205,10 +205,6 @@ class selection {
     return index;
   }
 
-  static void throw_if_send_on_closed(const select_op& op) {
-    if (op.sends && !op.node.ok) throw misuse{"send on closed channel"};
-  }
-
   select_op* const* const ops_;
   const std::size_t n_;
   source* const done_;
@@ -222,7 +218,7 @@ class selection {
 }  // namespace
 
 int select_ops(select_op* const* ops, std::size_t n, select_mode mode, source* done,
-               select_scratch scratch) {
+               select_scratch scratch) noexcept {
   return selection{ops, n, done, scratch}.run(mode);
 }
 

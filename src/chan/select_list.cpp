@@ -42,10 +42,8 @@ struct select_list {
     const auto mode = on_otherwise >= 0 ? select_mode::try_only : select_mode::wait;
     int fired = select_ops(ops, cases.size(), mode, done, scratch);
     if (fired == nothing_ready) fired = on_otherwise;
-    for (std::size_t i = 0; i < cases.size(); ++i) {
-      if (static_cast<int>(i) != fired && ops[i] != nullptr) cases[i].case_->abandon();
-    }
     if (fired >= 0 && ops[fired] != nullptr) {
+      if (is_refused(ops[fired])) throw_send_on_closed();
       cases[static_cast<std::size_t>(fired)].case_->complete();
     }
     return fired;

@@ -22,7 +22,7 @@ namespace downhaul::impl {
 
 enum class passed : std::uint8_t {
   value,    // an element passed
-  closed,   // receive: the channel is closed and drained
+  closed,   // receive: the channel is closed and drained; send: it is closed, nothing was moved
   blocked,  // try: would have to wait
   ended,    // the context ended first; nothing passed
 };
@@ -32,12 +32,15 @@ source* make_channel(std::ptrdiff_t capacity, const element_ops& ops);
 /// Throws misuse "close of nil channel", "close of closed channel".
 void channel_close(source* channel);
 
-/// Throws misuse "send on closed channel".
-void channel_send(source* channel, void* element);
-/// value or ended.
-passed channel_send(source* channel, const context& ctx, void* element);
-/// value or blocked.
-passed channel_try_send(source* channel, void* element);
+/// Throws misuse "send on closed channel": what `closed` means to a sender.
+[[noreturn]] void throw_send_on_closed();
+
+/// value or closed.
+passed channel_send(source* channel, void* element) noexcept;
+/// value, closed or ended.
+passed channel_send(source* channel, const context& ctx, void* element) noexcept;
+/// value, closed or blocked.
+passed channel_try_send(source* channel, void* element) noexcept;
 
 /// value or closed.
 passed channel_recv(source* channel, void* slot) noexcept;

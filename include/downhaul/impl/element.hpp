@@ -63,20 +63,44 @@ class incoming {
   /// Moves the element out; call once, after the receive delivered one. If T's move throws, the
   /// value is gone with it.
   std::optional<T> take() {
-    if constexpr (is_boxed<T>) {
-      const std::unique_ptr<T> box{*reinterpret_cast<T**>(&storage_)};
-      return std::optional<T>{std::in_place, std::move(*box)};
-    } else {
-      struct last_act {
-        T* element;
-        ~last_act() { std::destroy_at(element); }
-      } const act{std::launder(reinterpret_cast<T*>(&storage_))};
-      return std::optional<T>{std::in_place, std::move(*act.element)};
-    }
+    const owned element{*this};
+    return std::optional<T>{std::in_place, std::move(*element.get())};
+  }
+  /// The same into `to`, which need not be assignable.
+  void take(std::optional<T>& to) {
+    const owned element{*this};
+    to.emplace(std::move(*element.get()));
   }
 
  private:
   using stored = std::conditional_t<is_boxed<T>, T*, T>;
+
+  // Destroys the element at the end, however that is reached.
+  class owned {
+   public:
+    explicit owned(incoming& in) noexcept : in_{in} {}
+    owned(const owned&) = delete;
+    owned& operator=(const owned&) = delete;
+    ~owned() {
+      if constexpr (is_boxed<T>) {
+        delete get();
+      } else {
+        std::destroy_at(get());
+      }
+    }
+    T* get() const noexcept {
+      auto* const in_place = std::launder(reinterpret_cast<stored*>(&in_.storage_));
+      if constexpr (is_boxed<T>) {
+        return *in_place;
+      } else {
+        return in_place;
+      }
+    }
+
+   private:
+    incoming& in_;
+  };
+
   alignas(stored) std::byte storage_[sizeof(stored)];
 };
 
@@ -125,10 +149,19 @@ class outgoing {
   void taken() noexcept {
     if constexpr (is_boxed<T>) element_ = nullptr;
   }
-  /// The channel has not: what was boxed goes back to where it came from, where T can.
-  void give_back() {
-    if constexpr (is_boxed<T> && std::is_move_assignable_v<T>) {
-      if (origin_ != nullptr) *origin_ = std::move(*element_);
+  /// The channel has not: what was boxed goes back to where it came from, where T can be moved
+  /// there.
+  void give_back() noexcept(!is_boxed<T> || std::is_nothrow_move_assignable_v<T> ||
+                            !std::is_move_assignable_v<T>) {
+    if constexpr (is_boxed<T>) {
+      if (origin_ == nullptr) return;
+      if constexpr (std::is_move_assignable_v<T>) {
+        *origin_ = std::move(*element_);
+      } else if constexpr (std::is_nothrow_move_constructible_v<T> &&
+                           std::is_nothrow_destructible_v<T>) {
+        std::destroy_at(origin_);
+        std::construct_at(origin_, std::move(*element_));
+      }
     }
   }
 

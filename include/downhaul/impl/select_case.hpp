@@ -73,7 +73,14 @@ using sent_t = decltype(element_of_sender(std::declval<const H&>()));
 template <class T>
 struct assign_to {
   std::optional<T>* where;
-  void operator()(std::optional<T> v) const { *where = std::move(v); }
+  void operator()(std::optional<T> v) const {
+    if constexpr (std::is_move_assignable_v<std::optional<T>>) {
+      *where = std::move(v);
+    } else {
+      where->reset();
+      if (v) where->emplace(std::move(*v));
+    }
+  }
 };
 template <>
 struct assign_to<void> {
@@ -91,7 +98,7 @@ class received {
   void* slot() noexcept { return in_.slot(); }
   void reset() noexcept { value_.reset(); }
   void take(bool ok) {
-    if (ok) value_ = in_.take();
+    if (ok) in_.take(value_);
   }
   value_type& value() noexcept { return value_; }
 
@@ -192,7 +199,7 @@ class send_case : public case_base {
     to_ = {};  // the value is gone: the case is off from now on
     if constexpr (!std::is_same_v<F, no_handler>) std::invoke(f_);
   }
-  void abandon() { out_.give_back(); }
+  void abandon() noexcept(noexcept(out_.give_back())) { out_.give_back(); }
 
  private:
   source_ref<source> to_;

@@ -13,10 +13,11 @@
 namespace downhaul::impl {
 
 /// One case as the engine sees it. `node.ok` says afterwards, of the case that fired, whether an
-/// element passed (else: closed).
+/// element passed (else: closed, and a send is to throw).
 struct select_op {
   source* on = nullptr;  // null: nil, never ready
   bool sends = false;
+  bool hung = false;  // of a done, while waiting: its node hangs there (a case may be listed twice)
   void* slot = nullptr;  // see impl/channel.hpp
   wait_node node;
 };
@@ -47,8 +48,8 @@ inline constexpr std::size_t most_select_cases = 65'536;
 /// Waits until one of `n` operations can go on (or, try_only, looks once), performs exactly one,
 /// uniformly at random among those that can, and returns its index. A null op is skipped.
 /// `done`, if not null, goes first: context_ended if it is ready at the call or first while parked.
-/// Throws misuse "send on closed channel" if the one picked is such a send.
+/// The same op may stand there twice. The caller keeps all sources alive.
 int select_ops(select_op* const* ops, std::size_t n, select_mode mode, source* done,
-               select_scratch scratch);
+               select_scratch scratch) noexcept;
 
 }  // namespace downhaul::impl
