@@ -44,9 +44,8 @@ namespace impl {
 
 template <class F>
 inline constexpr bool can_be_nil =
-    std::is_pointer_v<F> ||
-    (std::is_class_v<F> && !std::is_convertible_v<F, void (*)()> &&
-     requires(const F& f) { static_cast<bool>(f == nullptr); });
+    std::is_pointer_v<F> || (std::is_class_v<F> && !std::is_convertible_v<F, void (*)()> &&
+                             requires(const F& f) { static_cast<bool>(f == nullptr); });
 
 template <class F>
 concept goroutine_body =
@@ -55,7 +54,7 @@ concept goroutine_body =
 
 template <class F>
 void go_in(runtime_core* in, const go_options& options, F&& f, std::source_location where) {
-  if constexpr (can_be_nil<std::decay_t<F>>) {
+  if constexpr (can_be_nil<std::remove_cvref_t<F>>) {
     if (f == nullptr) fatal_go_of_nil();
   }
   spawn_request request;
