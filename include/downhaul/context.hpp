@@ -57,7 +57,7 @@ struct cause_arg;
 inline const recv_chan<void> nil_done;
 
 std::error_code ask_err(const context_head& node) noexcept;
-const void* find_value(const value_entry* from, const key_base& k) noexcept;
+const void* find_value(const context_head& node, const key_base& k) noexcept;
 void drop(context_head* node) noexcept;
 void cancel(context_head* node) noexcept;
 void cancel(context_head* node, cause_arg why) noexcept;
@@ -128,7 +128,7 @@ class context {
   template <class T>
   const T* value(const key<T>& k) const noexcept {
     if (node_ == nullptr || node_->values() == nullptr) return nullptr;
-    return static_cast<const T*>(impl::find_value(node_->values(), k));
+    return static_cast<const T*>(impl::find_value(*node_, k));
   }
   template <class T>
   const T* value(const key<T>&& k) const = delete;  // a key has static storage

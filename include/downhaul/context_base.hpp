@@ -86,8 +86,8 @@ class context_of : public context {
 template <class T, class... Args>
 [[nodiscard]] context_of<T> make_context(Args&&... args) {
   static_assert(std::is_base_of_v<context_base, T>, "a user's context derives from context_base");
-  return context_of<T>{impl::context_access::adopt(
-      impl::user_node_of<T>::make(std::forward<Args>(args)...))};
+  return context_of<T>{
+      impl::context_access::adopt(impl::user_node_of<T>::make(std::forward<Args>(args)...))};
 }
 
 }  // namespace downhaul

@@ -5,8 +5,8 @@
 //
 // Idea       An observer with the user's function in it and, unless it runs in place, the goroutine
 //            that will run it, prepared at registration: a cancel only starts it.
-// Ownership  Two own it, the handle (registration) and the pending run; what they share decides who
-//            frees it. It owns the done it hangs on until it has run or was stopped.
+// Ownership  Two own it, the handle (registration) and the pending run; the last one frees it. It
+//            owns the done it hangs on.
 // Threads    Everything from anywhere; a handle is not destroyed while somebody else uses it.
 //
 // [fire]  Whoever takes the callback off the list under the done's lock decides: a cancel runs it, a
@@ -43,6 +43,12 @@ class callback : public observer {
   static callback* hang(std::unique_ptr<callback> made, const context& ctx,
                         const std::source_location* where);
 
+  /// Hangs it, to run in place, so that it belongs to the list of `done`, whose end takes it along.
+  /// False: `done` is closed, and the caller keeps it.
+  static bool entrust(callback& c, source& done) noexcept;
+  /// What the end of an open done does to those.
+  void abandon() noexcept;
+
   // --- for the handle ---
 
   /// True if this call prevented f, whose captures are then gone.
@@ -52,7 +58,7 @@ class callback : public observer {
 
   // --- for the one who took it off the list ---
 
-  bool in_place() const noexcept { return prepared_ == nullptr; }
+  bool in_place() const noexcept { return in_place_; }
   /// Starts f in its goroutine.
   void start() noexcept;
   /// Runs f here. In place only.
@@ -64,8 +70,8 @@ class callback : public observer {
   callback() noexcept : observer{observer_kind::callback} {}
   virtual ~callback() = default;
 
-  virtual void call() = 0;              // runs f; in place: does not throw
-  virtual void forget() noexcept = 0;   // destroys f; called once
+  virtual void call() = 0;             // runs f; in place: does not throw
+  virtual void forget() noexcept = 0;  // destroys f; called once
 
  private:
   friend struct std::default_delete<callback>;
@@ -77,13 +83,14 @@ class callback : public observer {
   void end() noexcept;
   void give_up_share() noexcept;
 
+  bool in_place_ = false;
   std::atomic<std::uint32_t> shares_{1};
   std::atomic<std::uintptr_t> state_{pending};  // [ran]
   std::atomic<waiter*> runner_{nullptr};        // while f runs
   std::atomic<bool> stopped_{false};            // decides for callbacks that hang nowhere
   goroutine* prepared_ = nullptr;               // owned until started
-  source_ref<source> on_;                       // the done it hangs on; null: it never ends
-  context below_;                               // a context made for it, below a user-written one
+  source_ref<source> on_;                       // the done it hangs on; null: none. Constant
+  context below_;                               // on_'s, if it was made for this callback. Constant
 };
 
 template <class F>
@@ -91,6 +98,8 @@ class callback_of final : public callback {
  public:
   template <class G>
   explicit callback_of(G&& f) : f_(std::forward<G>(f)) {}
+  template <class... Args>
+  explicit callback_of(std::in_place_t, Args&&... args) : f_(std::forward<Args>(args)...) {}
   ~callback_of() override {
     if (has_) f_.~F();
   }

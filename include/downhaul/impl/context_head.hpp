@@ -60,6 +60,7 @@ enum class context_form : std::uint8_t {
   grace,
   user,
   stop_token,
+  relay,  // made by the library between a user-written context and what hangs below it
 };
 
 class context_head : public source {
@@ -99,7 +100,8 @@ class context_head : public source {
   // Constant after construction.
   context_form form_ = context_form::cancel;
   bool linked_ = false;  // hangs on the list of its parent's done; meaningful for cancel nodes
-  bool direct_ = true;   // the done is that of the nearest cancel node above or here, or there is none
+  bool direct_ =
+      true;  // the done is that of the nearest cancel node above or here, or there is none
   std::uintptr_t end_ = 0;  // address of a word; or of a user-written context, with ask_bit
   alignas(void*) std::byte done_[sizeof(void*)] = {};
   context_head* parent_ = nullptr;

@@ -46,6 +46,28 @@ class source {
     // [refs] release: what this owner did is visible to the one who disposes; acquire: he sees it.
     if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) release(this);
   }
+  /// unref() for a source that nobody may try_ref any more: its last owner needs no RMW.
+  void unref_settled() noexcept {
+    // [refs] acquire: sees what the other owners did before they let go. A count of one is the
+    // caller's own, and nobody can add to it.
+    if (refs_.load(std::memory_order_acquire) == 1) {
+      release(this);
+    } else {
+      unref();
+    }
+  }
+  /// unref(), unless that would be the last: then false, and the caller is the only owner.
+  bool unref_unless_last() noexcept {
+    std::uint32_t n = refs_.load(std::memory_order_acquire);  // [refs] as in unref_settled
+    while (n != 1) {
+      // [refs] release and acquire as in unref
+      if (refs_.compare_exchange_weak(n, n - 1, std::memory_order_acq_rel,
+                                      std::memory_order_acquire)) {  // [refs] looked at again
+        return true;
+      }
+    }
+    return false;
+  }
   /// True once waiting for this source would not block: a done is closed, a channel has something
   /// to receive or is closed. Takes no value.
   virtual bool ready() noexcept = 0;

@@ -57,9 +57,9 @@ class user_node : public view_node, public value_tail {
   const context_base* object_ = nullptr;
   own_parts own_;
   source* nearest_done_ = nullptr;
-  recv_chan<void> own_done_;      // keeps a done that is not an ancestor's
+  recv_chan<void> own_done_;  // keeps a done that is not an ancestor's
   deadline_info own_deadline_;
-  value_entry own_entry_;         // with a find of its own: the empty trie that leads to it
+  value_entry own_entry_;  // with a find of its own: the empty trie that leads to it
 };
 
 template <class T>

@@ -69,11 +69,18 @@ std::string text_of_value(const T& value) {
     if (value == nullptr) return "<nil>";
     if constexpr (std::convertible_to<const T&, std::string_view>) return std::string{value};
     return type_name(typeid(T));
-  } else if constexpr (requires { { value.to_string() } -> std::convertible_to<std::string>; }) {
+  } else if constexpr (requires {
+                         { value.to_string() } -> std::convertible_to<std::string>;
+                       }) {
     return value.to_string();
-  } else if constexpr (requires { { to_string(value) } -> std::convertible_to<std::string>; }) {
+  } else if constexpr (requires {
+                         { to_string(value) } -> std::convertible_to<std::string>;
+                       }) {
     return to_string(value);
-  } else if constexpr (requires { value.has_value(); *value; }) {
+  } else if constexpr (requires {
+                         value.has_value();
+                         *value;
+                       }) {
     return value.has_value() ? text_of_value(*value) : std::string{"<nil>"};
   } else {
     return type_name(typeid(T));
@@ -121,8 +128,8 @@ class value_node_of final : public value_node {
  private:
   template <class... Args>
   value_node_of(context_head* parent, const key_base& k, std::uint32_t levels, Args&&... args)
-      : value_node{parent, k, std::addressof(value_), reinterpret_cast<const value_entry**>(this + 1),
-                   levels},
+      : value_node{parent, k, std::addressof(value_),
+                   reinterpret_cast<const value_entry**>(this + 1), levels},
         value_(std::forward<Args>(args)...) {}
   ~value_node_of() = default;
 

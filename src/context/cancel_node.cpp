@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+#include "context/cancel_node.hpp"
+
+#include <memory>
+#include <new>
+
+#include "downhaul/impl/callback.hpp"
+#include "downhaul/impl/view_node.hpp"
+#include "wait/thread_record.hpp"
+
+namespace downhaul::impl {
+
+// --- heads ---
+
+void node_access::set_done(context_head& h, source* s) noexcept {
+  // Refers without counting, and is never destroyed: whoever owns h owns s through h.
+  ::new (static_cast<void*>(h.done_))
+      recv_chan<void>{make_recv_chan<void>(source_ref<source>::adopt(s))};
+}
+
+void node_access::show(context_head& h, context_head* parent) noexcept {
+  h.parent_ = parent;
+  if (parent == nullptr) {
+    h.end_ = reinterpret_cast<std::uintptr_t>(&fixed().never);
+    set_done(h, nullptr);
+    return;
+  }
+  parent->ref();
+  h.direct_ = parent->direct_;
+  h.end_ = parent->end_;
+  h.deadline_ = parent->deadline_;
+  h.values_ = parent->values_;
+  set_done(h, done_of(parent));
+}
+
+view_node::view_node(context_form form, context_head* parent) noexcept : context_head{1} {
+  form_ = form;
+  node_access::show(*this, parent);
+  count(tally::contexts, 1);
+}
+
+view_node::~view_node() {
+  if (parent_ != nullptr) drop(parent_);
+  count(tally::contexts, -1);
+}
+
+void view_node::show_nothing() noexcept {
+  node_access::set_end(*this, reinterpret_cast<std::uintptr_t>(&fixed().never));
+  node_access::set_done(*this, nullptr);
+  node_access::set_direct(*this, true);
+  node_access::set_deadline(*this, nullptr);
+}
+
+// --- cancel nodes ---
+
+cancel_node::cancel_node(context_form form, context_head* parent, shape s,
+                         std::uint32_t refs) noexcept
+    : done_source{address_of(fixed().open), refs}, child_link{s} {
+  form_ = form;
+  end_ = reinterpret_cast<std::uintptr_t>(&word_);
+  node_access::set_done(*this, this);
+  parent_ = parent;
+  if (parent != nullptr) {
+    parent->ref();
+    deadline_ = parent->deadline();
+    values_ = parent->values();
+  }
+  count(tally::contexts, 1);
+}
+
+cancel_node::~cancel_node() {
+  // Still here: only what belongs to the list. Everything else owns this node.
+  while (observer* o = observers_.pop_front()) static_cast<callback*>(o)->abandon();
+  const end_record& last = why();
+  if (last.owner == this) free_record(&last);
+  if (parent_ != nullptr) drop(parent_);
+  count(tally::contexts, -1);
+}
+
+cancel_node& cancel_node::above() const noexcept { return of(node_access::done_of(parent_)); }
+
+void cancel_node::attach() noexcept {
+  source* s = node_access::done_of(parent_);
+  if (s == nullptr) return;
+  linked_ = true;  // before it can be seen: the one who closes this reads it
+  if (of(s).add(*this)) return;
+  linked_ = false;
+  bool observed = false;
+  close(of(s).why(), 0, observed);  // R1 [cancel] was refused
+}
+
+bool cancel_node::close(const end_record& why, std::uintptr_t flags, bool& observed) noexcept {
+  std::uintptr_t word = word_.load(std::memory_order_relaxed);  // [done] the CAS below decides
+  do {
+    if ((word & closed_bit) != 0) return false;
+    // C1 [done] [end] release: the record and what the canceller did before; acquire: the list, if
+    // observed is set, though the lock orders that too.
+  } while (!word_.compare_exchange_weak(
+      word, address_of(why) | closed_bit | flags | (word & observed_bit), std::memory_order_acq_rel,
+      std::memory_order_relaxed));  // C1 failed: A2 or another C1
+  observed = (word & observed_bit) != 0;
+  return true;
+}
+
+// --- makers ---
+
+cancel_node* make_cancel_node(context_form form, context_head* parent, std::uint32_t refs) {
+  if (links_directly(parent)) {
+    auto* n = new plain_node{form, parent, refs};
+    n->attach();
+    return n;
+  }
+  return make_foreign_child(form, parent, refs);
+}
+
+context hangable(const context& ctx) {
+  context_head* h = context_access::node(ctx);
+  if (links_directly(h)) return ctx;
+  return context_access::adopt(make_cancel_node(context_form::relay, h, 1));
+}
+
+void drop(context_head* n) noexcept {
+  switch (n->form()) {
+    case context_form::todo: n->unref(); return;
+    case context_form::value:
+    case context_form::without_cancel:
+    case context_form::user:  // nobody refers to these without owning them
+      n->unref_settled();
+      return;
+    default:
+      // Closed and owned: off its parent's list and without a timer, by K3.
+      static_cast<cancel_node*>(n)->closed() ? n->unref_settled() : n->unref();
+  }
+}
+
+}  // namespace downhaul::impl

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// context/records.hpp — what the word of a context points at.
+//
+// Idea       Open, canceled and deadline-exceeded without a cause are three records that all share; a
+//            record with a cause, or with a user's code, is made before it is published and belongs
+//            to the context that ended with it. Descendants share the record, never copy it.
+// Ownership  record.owner frees it. The shared ones are never destroyed.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <system_error>
+
+#include "downhaul/impl/context_head.hpp"
+
+namespace downhaul::impl {
+
+struct fixed_records {
+  fixed_records() noexcept;
+
+  end_record open;
+  end_record canceled;
+  end_record deadline_exceeded;
+  std::atomic<std::uintptr_t> never;  // the word of what cannot end
+};
+const fixed_records& fixed() noexcept;
+
+inline std::uintptr_t address_of(const end_record& r) noexcept {
+  return reinterpret_cast<std::uintptr_t>(&r);
+}
+
+/// A record that `owner` frees; null when there is no memory.
+end_record* make_record(std::error_code err, std::exception_ptr cause,
+                        const context_head& owner) noexcept;
+/// The shared record for this err and cause if there is one, else as above, else `canceled`.
+const end_record& record_for(std::error_code err, std::exception_ptr cause,
+                             const context_head& owner) noexcept;
+void free_record(const end_record* r) noexcept;
+
+/// The cause of what ended without one: a context_error with `err`.
+std::exception_ptr plain_cause(std::error_code err) noexcept;
+
+/// err and cause as they are now; the cause is null while open and when nothing richer is known.
+struct ending {
+  std::error_code err;
+  std::exception_ptr cause;
+};
+ending ending_of(const context_head* node);
+
+}  // namespace downhaul::impl
