@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// time/timer_function.cpp — a function that the clock runs in a goroutine.
+//
+// Idea       The goroutine is prepared when the timer is armed, so firing only starts it. Popping the
+//            entry decides: from then on this run takes place, and stop returns false.
+// Ownership  The function and its timer are freed by the last holder: the object or, detached, the
+//            armed entry; and each run, from the pop to its end. A server of the clock never is
+//            the last, so no destructor of a user's runs there.
+// Threads    Everything below is guarded by the shard's lock; nothing is called, woken or freed under
+//            it. Waiters of a drop: at most one, the object's owner.
+#include <algorithm>
+#include <cstddef>
+#include <mutex>
+#include <new>
+#include <utility>
+
+#include "downhaul/impl/spawn.hpp"
+#include "downhaul/impl/timer_core.hpp"
+#include "time/clock_state.hpp"
+
+namespace downhaul::impl {
+
+class timer_function final : public timer_entry {
+ public:
+  timer_function(const timer_function_ops& ops, std::source_location where, void* function,
+                 const thread_record& me) noexcept
+      : timer_entry{&fire_entry, &try_ref_entry}, ops_{ops}, where_{where}, function_{function} {
+    clock& c = clock_of(me);
+    clock_state::of(c).adopt(*this, c, me);
+  }
+
+  static timer_function* make(const timer_function_ops& ops, std::source_location where);
+  /// Frees the memory; the function is destroyed already, or was never constructed.
+  void free() noexcept;
+  void* function() noexcept { return function_; }
+
+  bool stop() noexcept {
+    timer_shard& s = shard_of(*this);
+    std::lock_guard lock{s.mu};
+    return s.queue.remove(*this);
+  }
+  bool reset(std::int64_t delay);
+  void drop() noexcept;
+  void detach() noexcept;
+
+ private:
+  // The closure of a prepared goroutine.
+  struct run_closure {
+    timer_function* timer;
+    goroutine* next_started;
+  };
+  // A run under way; on the stack of its goroutine.
+  struct run {
+    explicit run(timer_function& t) noexcept : timer{t}, who{&this_waiter()} {
+      std::lock_guard lock{shard_of(timer).mu};
+      next = std::exchange(timer.runs_, this);
+    }
+    run(const run&) = delete;
+    run& operator=(const run&) = delete;
+    ~run() { timer.end(*this); }
+
+    timer_function& timer;
+    const waiter* who;
+    run* next = nullptr;
+  };
+
+  static void run_prepared(void* closure) {
+    timer_function& t = *static_cast<run_closure*>(closure)->timer;
+    const run here{t};
+    t.ops_.call(t.function_);
+  }
+  static constexpr closure_ops prepared_ops{run_prepared, [](void*) noexcept {}};
+
+  goroutine* prepare();
+  static run_closure& closure_of(goroutine* g) noexcept {
+    return *static_cast<run_closure*>(closure_storage(g));
+  }
+  // Under the shard's lock: the prepared goroutine is taken for a run.
+  goroutine* take_run_locked() noexcept {
+    if (!detached_) ++holders_;  // detached: the armed entry's hold becomes the run's
+    return std::exchange(prepared_, nullptr);
+  }
+  bool runs_here_locked() const noexcept {
+    const waiter* me = &this_waiter();
+    const run* r = runs_;
+    while (r != nullptr && r->who != me) r = r->next;
+    return r != nullptr;
+  }
+  void end(const run& ended) noexcept;
+  void destroy() noexcept {
+    ops_.destroy(function_);
+    free();
+  }
+
+  static bool try_ref_entry(timer_entry& e) noexcept {
+    auto& t = static_cast<timer_function&>(e);
+    goroutine* g = t.take_run_locked();
+    closure_of(g).next_started = std::exchange(t.started_, g);
+    return true;
+  }
+  static void fire_entry(timer_entry& e, std::int64_t) noexcept {
+    auto& t = static_cast<timer_function&>(e);
+    goroutine* g = nullptr;
+    {
+      // As many pops as firings: there is one for each, no matter whose.
+      std::lock_guard lock{shard_of(t).mu};
+      g = t.started_;
+      t.started_ = closure_of(g).next_started;
+    }
+    start_goroutine(g);  // its run holds the timer; it may be gone now
+  }
+
+  const timer_function_ops ops_;      // constant
+  const std::source_location where_;  // constant
+  void* const function_;              // constant; the object is used by runs
+  // guarded by the shard's lock:
+  goroutine* prepared_ = nullptr;  // to be started when due; not null while armed
+  goroutine* started_ = nullptr;   // popped, but not started yet; by run_closure::next_started
+  run* runs_ = nullptr;
+  waiter* dropper_ = nullptr;  // waits for the end of all runs
+  std::size_t holders_ = 1;    // see Ownership
+  bool detached_ = false;
+};
+
+namespace {
+
+struct layout {
+  std::size_t align;
+  std::size_t offset;
+  std::size_t size;
+};
+layout layout_of(const timer_function_ops& ops) noexcept {
+  const std::size_t offset = (sizeof(timer_function) + ops.align - 1) / ops.align * ops.align;
+  return {std::max(alignof(timer_function), ops.align), offset, offset + ops.size};
+}
+
+}  // namespace
+
+timer_function* timer_function::make(const timer_function_ops& ops, std::source_location where) {
+  const layout l = layout_of(ops);
+  auto* memory = static_cast<std::byte*>(l.align > __STDCPP_DEFAULT_NEW_ALIGNMENT__
+                                             ? ::operator new(l.size, std::align_val_t{l.align})
+                                             : ::operator new(l.size));
+  thread_record& me = this_thread();
+  count(me, tally::timers, 1);
+  return ::new (memory) timer_function{ops, where, memory + l.offset, me};
+}
+
+void timer_function::free() noexcept {
+  const layout l = layout_of(ops_);
+  this->~timer_function();
+  if (l.align > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
+    ::operator delete(this, std::align_val_t{l.align});
+  } else {
+    ::operator delete(this);
+  }
+  count(tally::timers, -1);
+}
+
+goroutine* timer_function::prepare() {
+  spawn_request request;
+  request.size = sizeof(run_closure);
+  request.align = alignof(run_closure);
+  request.ops = &prepared_ops;
+  request.where = where_;
+  goroutine* g = prepare_goroutine(request);
+  ::new (closure_storage(g)) run_closure{this, nullptr};
+  return g;
+}
+
+bool timer_function::reset(std::int64_t delay) {
+  const std::int64_t due = due_after(owner->now_ns(), delay);
+  timer_shard& s = shard_of(*this);
+  goroutine* spare = nullptr;
+  goroutine* at_once = nullptr;
+  bool was = false;
+  bool sooner = false;
+  for (;;) {
+    std::unique_lock lock{s.mu};
+    if (prepared_ == nullptr && spare == nullptr && due != never) {
+      lock.unlock();
+      spare = prepare();
+      continue;
+    }
+    if (prepared_ == nullptr) prepared_ = std::exchange(spare, nullptr);
+    if (delay > 0) {
+      was = s.queue.move(*this, due);
+      sooner = due != never && s.lower(due);
+    } else {
+      was = s.queue.remove(*this);
+      at_once = take_run_locked();
+    }
+    break;
+  }
+  if (spare != nullptr) discard_goroutine(spare);
+  if (at_once != nullptr) start_goroutine(at_once);
+  if (sooner) owner->attend(due);
+  return was;
+}
+
+void timer_function::drop() noexcept {
+  timer_shard& s = shard_of(*this);
+  goroutine* unused = nullptr;
+  bool last = false;
+  for (;;) {
+    std::unique_lock lock{s.mu};
+    s.queue.remove(*this);
+    if (holders_ > 1 && !runs_here_locked()) {
+      waiter& me = this_waiter();
+      me.prepare();
+      dropper_ = &me;
+      lock.unlock();
+      me.park(wait_reason::callback_wait);
+      continue;
+    }
+    unused = std::exchange(prepared_, nullptr);
+    last = --holders_ == 0;
+    break;
+  }
+  if (unused != nullptr) discard_goroutine(unused);
+  if (last) destroy();
+}
+
+void timer_function::detach() noexcept {
+  timer_shard& s = shard_of(*this);
+  goroutine* unused = nullptr;
+  bool last = false;
+  {
+    std::lock_guard lock{s.mu};
+    detached_ = true;
+    if (!queued()) {
+      unused = std::exchange(prepared_, nullptr);
+      last = --holders_ == 0;
+    }
+  }
+  if (unused != nullptr) discard_goroutine(unused);
+  if (last) destroy();
+}
+
+void timer_function::end(const run& ended) noexcept {
+  waiter* wake = nullptr;
+  bool last = false;
+  {
+    std::lock_guard lock{shard_of(*this).mu};
+    run** link = &runs_;
+    while (*link != &ended) link = &(*link)->next;
+    *link = ended.next;
+    last = --holders_ == 0;
+    if (holders_ == 1) wake = std::exchange(dropper_, nullptr);
+  }
+  if (wake != nullptr) wake->notify();
+  if (last) destroy();
+}
+
+timer_function* make_timer_function(const timer_function_ops& ops, std::source_location where) {
+  return timer_function::make(ops, where);
+}
+void* function_storage(timer_function* timer) noexcept { return timer->function(); }
+void discard_timer_function(timer_function* timer) noexcept { timer->free(); }
+bool stop_timer_function(timer_function* timer) noexcept { return timer->stop(); }
+bool reset_timer_function(timer_function* timer, std::int64_t delay) { return timer->reset(delay); }
+void drop_timer_function(timer_function* timer) noexcept { timer->drop(); }
+void detach_timer_function(timer_function* timer) noexcept { timer->detach(); }
+
+}  // namespace downhaul::impl
