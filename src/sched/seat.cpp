@@ -77,9 +77,10 @@ bool seat::run(goroutine& g) noexcept {
     make_execution(g.run, *s, goroutine_entry, &g);
   }
   for (;;) {
-    const leaving how = resume(g);
+    resume(g);
+    leaver = nullptr;
     if (g.canary && !canary_intact(*g.run.on)) die_of_overflow(g);
-    switch (how) {
+    switch (left) {
       case leaving::parked:
         g.since.store(steady_now_ns(), std::memory_order_release);  // for lists
         if (g.commit_park()) return true;
@@ -184,14 +185,14 @@ namespace {
 
 void move_to_own_thread(goroutine& g) {
   g.seat = g.core().make_seat();
-  g.at().left = leaving::moving;
-  switch_to(g.run, g.at().own);
+  switch_to(g.run, g.at().leave(g, leaving::moving));
+  g.at().arrive();  // another worker
 }
 
 void move_to_workers(goroutine& g) noexcept {
   g.seat = nullptr;
-  g.at().left = leaving::moving;
-  switch_to(g.run, g.at().own);
+  switch_to(g.run, g.at().leave(g, leaving::moving));
+  g.at().arrive();  // another worker
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ void free_box(goroutine& g) noexcept {
 
 void park_goroutine(waiter& w) noexcept {
   auto& g = static_cast<goroutine&>(w);
-  switch_to(g.run, g.at().own);
+  switch_to(g.run, g.at().leave(g, leaving::parked));
+  g.at().arrive();  // maybe another worker
 }
 
 void wake_goroutine(waiter& w) noexcept {
@@ -76,15 +77,15 @@ const waiter_ops goroutine_ops{park_goroutine, wake_goroutine};
 
 execution& goroutine_entry(void* goroutine_block) {
   auto& g = *static_cast<goroutine*>(goroutine_block);
+  g.at().arrive();
   run_user_code(g);
   waiter* const joiner =
       g.joined ? static_cast<const run_closure*>(g.closure_address())->caller : nullptr;
   g.closure->destroy(g.closure_address());
   if (g.boxed) free_box(g);
   worker& here = g.at();
-  here.left = leaving::ended;
   here.joiner = joiner;
-  return here.own;
+  return here.leave(g, leaving::ended);
 }
 
 goroutine* prepare_goroutine(const spawn_request& request) {
@@ -162,8 +163,8 @@ void yield() noexcept {
     return;
   }
   auto& g = static_cast<impl::goroutine&>(*me.current);
-  g.at().left = impl::leaving::yielded;
-  impl::switch_to(g.run, g.at().own);
+  impl::switch_to(g.run, g.at().leave(g, impl::leaving::yielded));
+  g.at().arrive();  // maybe another worker
 }
 
 }  // namespace downhaul

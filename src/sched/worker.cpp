@@ -31,16 +31,35 @@ void worker::leave_seat() noexcept {
   me->clock = nullptr;
 }
 
-leaving worker::resume(goroutine& g) noexcept {
+void worker::resume(goroutine& g) noexcept {
   assert_no_locks_held();
   g.seen_at.store(this, std::memory_order_relaxed);  // its own, and a snapshot for the monitor
   me->current = &g;
   g.on_cpu.store(true, std::memory_order_relaxed);  // for lists
-  left = leaving::parked;
   switch_to(own, g.run);
-  g.on_cpu.store(false, std::memory_order_relaxed);  // for lists
   me->current = nullptr;
-  return left;
+}
+
+execution& worker::leave(goroutine& g, leaving how) noexcept {
+  assert_no_locks_held();
+  leaver = &g;
+  left = how;
+  g.on_cpu.store(false, std::memory_order_relaxed);  // for lists
+  if (kind != worker_kind::pool) return own;
+  auto& here = static_cast<pool_worker&>(*this);
+  goroutine* const n = here.next_at_hand();
+  if (n == nullptr) return own;
+  if (!n->has_stack()) here.bind(*n);
+  n->seen_at.store(this, std::memory_order_relaxed);  // its own, and a snapshot for the monitor
+  n->on_cpu.store(true, std::memory_order_relaxed);   // for lists
+  me->current = n;
+  return n->run;
+}
+
+void worker::arrive() noexcept {
+  // A seat's loop settles its guest itself: it decides whether the thread goes on.
+  if (leaver == nullptr || kind != worker_kind::pool) return;
+  static_cast<pool_worker*>(this)->settle(*std::exchange(leaver, nullptr), left);
 }
 
 pool_worker::pool_worker(runtime_core& of, std::uint64_t seed) noexcept
@@ -53,7 +72,11 @@ void pool_worker::work() noexcept {
   refresh_now();
   note_cpu_clock();
   clock_of(*me).attach_workers(1);
-  while (goroutine* g = next()) run(*g);
+  while (goroutine* g = next()) {
+    if (!g->has_stack()) bind(*g);
+    resume(*g);
+    arrive();
+  }
   // Nobody else pushes here any more; what is left is abandoned, but others may look at it.
   for (int i = 0; i < stack_count_; ++i)
     core->pool(0).release(stacks_[static_cast<std::size_t>(i)]);
@@ -106,6 +129,11 @@ goroutine* pool_worker::next() noexcept {
     serve_clock();
     if (goroutine* g = core->take_common(ring_)) return g;
   }
+  if (goroutine* g = take_local()) return g;
+  return find_work();
+}
+
+goroutine* pool_worker::take_local() noexcept {
   if (slot_runs_ < most_slot_runs) {
     if (goroutine* g = take_slot()) {
       ++slot_runs_;
@@ -114,27 +142,30 @@ goroutine* pool_worker::next() noexcept {
   }
   slot_runs_ = 0;
   if (goroutine* g = ring_.pop()) return g;
-  if (goroutine* g = take_slot()) return g;
-  return find_work();
+  return take_slot();
 }
 
-void pool_worker::run(goroutine& g) noexcept {
-  for (;;) {
-    if (!g.has_stack()) bind(g);
-    const leaving how = resume(g);
-    if (g.canary && !canary_intact(*g.run.on)) [[unlikely]] {
-      die_of_overflow(g);
-    }
-    switch (how) {
-      case leaving::parked:
-        g.since.store(now, std::memory_order_relaxed);  // for lists
-        if (g.commit_park()) return;
-        break;  // notified meanwhile: it goes on at once
-      case leaving::yielded: push_back(g); return;
-      case leaving::ended: finish(g); return;
-      case leaving::moving: core->move(g); return;
-    }
-    tick_.store(ticks() + 1, std::memory_order_relaxed);  // a sample for others
+// On a goroutine's stack: no duties, no sleep, no search. Those are for the loop.
+goroutine* pool_worker::next_at_hand() noexcept {
+  const std::uint32_t tick = tick_.load(std::memory_order_relaxed) + 1;  // written by us alone
+  if (tick % common_period == 0) return nullptr;
+  if (attention_.load(std::memory_order_relaxed)) return nullptr;  // [attention] next() looks
+  goroutine* const g = take_local();
+  if (g != nullptr) tick_.store(tick, std::memory_order_relaxed);  // a sample for others
+  return g;
+}
+
+void pool_worker::settle(goroutine& g, leaving how) noexcept {
+  if (g.canary && !canary_intact(*g.run.on)) [[unlikely]]
+    die_of_overflow(g);
+  switch (how) {
+    case leaving::parked:
+      g.since.store(now, std::memory_order_relaxed);  // for lists
+      if (!g.commit_park()) push_next(g);             // notified meanwhile: it goes on
+      return;
+    case leaving::yielded: push_back(g); return;
+    case leaving::ended: finish(g); return;
+    case leaving::moving: core->move(g); return;
   }
 }
 

@@ -3,9 +3,10 @@
 //
 // sched/worker.hpp — a thread that runs goroutines.
 //
-// Idea       The thread's own stack runs the scheduling loop; a goroutine is switched to from there
-//            and switches back there when it parks, yields or ends. What must be done off its stack
-//            (the last step of parking, giving the stack back) the loop does then.
+// Idea       A goroutine that parks, yields or ends switches straight to the next one of its worker;
+//            only when there is none at hand, or the worker has other duties, to the thread's own
+//            stack, where the scheduling loop runs. What must be done off the stack that was left
+//            (the last step of parking, giving the stack back) is done by whoever is arrived at.
 // Ownership  The runtime_core owns its workers until it goes itself.
 // Threads    A worker belongs to its thread; see pool_worker for what others touch.
 // Source     Go's scheduler for the ring, the hand-off slot and the common queue. Differs: no
@@ -47,7 +48,8 @@ class worker {
 
   runtime_core* const core;
   const worker_kind kind;
-  leaving left = leaving::parked;  // written by the goroutine that leaves
+  goroutine* leaver = nullptr;     // who left and is not settled yet
+  leaving left = leaving::parked;  // how
   waiter* joiner = nullptr;        // to be told when the goroutine that ended here is gone
   execution own;                   // this thread's stack, while a goroutine runs
   thread_record* me = nullptr;     // of the thread; constant while it runs
@@ -55,8 +57,12 @@ class worker {
   /// The calling thread becomes this worker, or ceases to be it.
   void take_seat() noexcept;
   void leave_seat() noexcept;
-  /// Switches to `g` until it leaves.
-  leaving resume(goroutine& g) noexcept;
+  /// Switches from the thread's own stack to `g`. Returns when a goroutine has left for this stack.
+  void resume(goroutine& g) noexcept;
+  /// `g`, which runs here, is about to leave: where to switch to. On its stack.
+  execution& leave(goroutine& g, leaving how) noexcept;
+  /// Finishes, off its stack, what the one who left has begun. First thing after each switch.
+  void arrive() noexcept;
 };
 
 /// The closure of a goroutine that somebody waits for (goroutine::joined).
@@ -105,12 +111,16 @@ class alignas(64) pool_worker final : public worker {
  private:
   friend class runtime_core;
 
+  friend class worker;
+
   goroutine* next() noexcept;
+  goroutine* next_at_hand() noexcept;
+  goroutine* take_local() noexcept;
+  void settle(goroutine& g, leaving how) noexcept;
   goroutine* find_work() noexcept;
   goroutine* take_slot() noexcept;
   goroutine* search() noexcept;
   goroutine* look_around(bool first) noexcept;
-  void run(goroutine& g) noexcept;
   void bind(goroutine& g) noexcept;
   void finish(goroutine& g) noexcept;
   void serve_clock() noexcept;
