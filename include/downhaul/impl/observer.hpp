@@ -51,6 +51,9 @@ class observer_list {
 
   bool empty() const noexcept { return head_.next == &head_; }
   Node* front() const noexcept { return empty() ? nullptr : static_cast<Node*>(head_.next); }
+  Node* after(const Node& n) const noexcept {
+    return n.next == &head_ ? nullptr : static_cast<Node*>(n.next);
+  }
   std::size_t count() const noexcept {
     std::size_t n = 0;
     for (const list_node* p = head_.next; p != &head_; p = p->next) ++n;
