@@ -66,6 +66,10 @@ void chan_core::dispose() noexcept {
   }
 }
 
+passed chan_core::offer_locked(void* element, waiter*& wake) noexcept {
+  return send_locked(element, wake);
+}
+
 bool chan_core::dequeue(wait_node& n) noexcept {
   if (!n.linked()) return false;
   wait_list::remove(n);

@@ -60,6 +60,9 @@ class chan_core : public source {
   /// value: moved, and `wake` is to be notified after unlocking if not null. closed. blocked.
   passed send_locked(void* element, waiter*& wake) noexcept;
   passed recv_locked(void* slot, waiter*& wake) noexcept;
+  /// send_locked, out of line: for callers whose element the compiler sees, and then believes that
+  /// elements of other sizes are copied from it.
+  passed offer_locked(void* element, waiter*& wake) noexcept;
   void enqueue_sender(wait_node& n) noexcept;
   void enqueue_receiver(wait_node& n) noexcept;
   /// Takes a node off its queue if it is still there. Returns whether it was.
@@ -118,7 +121,6 @@ inline void chan_core::move(void* to, void* from) const noexcept {
     case 0: return;
     case 4: std::memcpy(to, from, 4); return;
     case 8: std::memcpy(to, from, 8); return;
-    case 16: std::memcpy(to, from, 16); return;
     default: std::memcpy(to, from, ops_.size); return;
   }
 }

@@ -95,7 +95,7 @@ class timer_channel final : public chan_core, private timer_entry {
   }
   void send_due(std::int64_t due, passed_on& on) noexcept {
     time_point value = to_time_point(due);
-    send_locked(&value, on.wake);  // blocked: a tick is pending already, this one is dropped
+    offer_locked(&value, on.wake);  // blocked: a tick is pending already, this one is dropped
   }
   bool stop_locked() noexcept {
     bool pending = false;
