@@ -75,11 +75,12 @@ class condition_variable {
  private:
   template <class L, class P>
   bool wait_until(L& lock, impl::source* done, P& holds) {
-    for (;;) {
-      if (done != nullptr && done->ready()) return false;
-      if (holds()) return true;
+    if (done != nullptr && done->ready()) return false;
+    // The condition goes first once notified: a notification that is spent on us is not dropped.
+    while (!holds()) {
       if (!wait_once(lock, done)) return false;
     }
+    return true;
   }
   /// False if `done` came first.
   template <class L>

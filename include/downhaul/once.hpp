@@ -15,6 +15,7 @@
 #pragma once
 
 #include <atomic>
+#include <concepts>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -63,6 +64,9 @@ class once {
 
 namespace impl {
 
+/// See runtime.hpp: for the race detector.
+void keep_reachable(const std::exception_ptr& e);
+
 template <class R>
 struct once_result {
   std::optional<R> value;
@@ -103,6 +107,7 @@ class once_callable {
         s.outcome.fill(*s.f);
       } catch (...) {
         s.thrown = std::current_exception();
+        keep_reachable(s.thrown);
       }
       s.f.reset();
     });

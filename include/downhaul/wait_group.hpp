@@ -55,7 +55,7 @@ class wait_group {
     // A [count] acq_rel: all tasks' ends are chained to the last one's, see wait_group.cpp.
     const std::uint64_t old = state_.fetch_add(by, std::memory_order_acq_rel);
     const std::int64_t before = tasks(old);
-    if (n > 0 && before > 0 && before + n <= most && n <= most) [[likely]]
+    if (n > 0 && n <= most && before > 0 && before + n <= most) [[likely]]
       return;
     settle(old, n);
   }
