@@ -32,7 +32,8 @@ int main() {
   auto ch = dh::make_chan<std::string>();  // unbuffered: here is the mistake
   auto [ctx, cancel] = dh::with_timeout(dh::background(), 100ms);
   try {
-    std::cout << "result: " << foo(ctx, ch) << '\n';
+    const std::string result = foo(ctx, ch);
+    std::cout << "result: " << result << '\n';
   } catch (const std::system_error& e) {
     std::cout << "error: " << e.what() << '\n';
   }

@@ -30,7 +30,8 @@ std::string foo(const dh::context& ctx) {
 void foo_within(dh::duration limit) {
   auto [ctx, cancel] = dh::with_timeout(dh::background(), limit);  // leaving the scope cancels
   try {
-    std::cout << "result: " << foo(ctx) << '\n';
+    const std::string result = foo(ctx);
+    std::cout << "result: " << result << '\n';
   } catch (const std::system_error& e) {
     std::cout << "error: " << e.what() << '\n';
     if (e.code() == std::errc::timed_out) std::cout << "which the standard calls timed_out\n";

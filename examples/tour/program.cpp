@@ -100,7 +100,7 @@ result run(const std::filesystem::path& program, const std::vector<std::string>&
     open = read_some(output.in, rest);
     if (!open && !rest.empty() && rest.back() != '\n') rest += '\n';
     for (std::size_t end; (end = rest.find('\n')) != rest.npos; rest.erase(0, end + 1)) {
-      r.lines.push_back(rest.substr(0, end));
+      r.lines.push_back(rest.substr(0, rest.find_last_not_of(" \n", end) + 1));
       on_line(pid, r.lines.back());
     }
   }
