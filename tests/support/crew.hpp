@@ -50,11 +50,7 @@ constexpr int rounds(int plain) { return sanitized ? (plain + 9) / 10 : plain; }
 
 /// Gives way, from a goroutine or a thread.
 inline void pause() {
-#ifndef CREW_THREADS_ONLY
   downhaul::yield();  // on a thread: std::this_thread::yield
-#else
-  std::this_thread::yield();
-#endif
 }
 
 template <class Condition>
@@ -81,19 +77,13 @@ class crew {
       left_.fetch_sub(1);
     };
     left_.fetch_add(1);
-#ifdef CREW_THREADS_ONLY
-    const bool thread = true;
-#else
     const bool thread = where_ == place::threads || (where_ == place::mixed && number % 2 == 0);
-#endif
     if (thread) {
       m.thread = std::thread{std::move(body)};
     } else {
       if (goroutines_ == 0) before_ = alive();
       ++goroutines_;
-#ifndef CREW_THREADS_ONLY
       downhaul::go(std::move(body));
-#endif
     }
     return number;
   }
