@@ -51,7 +51,7 @@ struct runtime_options {
       nullptr;             ///< what sleeps, timers and deadlines go by; null: the real one
   std::uint64_t seed = 0;  ///< not 0: goroutines run in an order drawn from it, to find races
   /// Called, at most once for each stall, on a thread of the library; must not throw or block.
-  std::function<void(const stall&)> on_stall;
+  std::function<void(const stall&)> on_stall{};
 };
 
 namespace impl {

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 #include "downhaul/clock.hpp"
 #include "downhaul/runtime.hpp"
@@ -55,6 +56,10 @@ bool nothing_can_happen() noexcept {
 }
 
 void die_of_deadlock() noexcept {
+  static std::atomic<bool> reporting{false};
+  // One report; whoever comes second waits for its end.
+  while (reporting.exchange(true, std::memory_order_relaxed))
+    std::this_thread::yield();  // see above
   std::string text = "fatal error: all goroutines are asleep - deadlock!\n\n";
   for (const goroutine_info& g : list_goroutines()) text += to_string(g) + '\n';
   write_text(STDERR_FILENO, text);

@@ -8,6 +8,7 @@
 // scheduling point within 100 ms are left alone.
 #include <cstdlib>
 
+#include "sched/abandon.hpp"
 #include "sched/runtime_core.hpp"
 
 namespace downhaul::impl {
@@ -15,9 +16,15 @@ namespace {
 
 constexpr std::int64_t exit_patience = 100'000'000;
 
+runtime_core* core_to_stop = nullptr;  // written once, before the handler that reads it
+
 runtime_core* start_default() {
-  auto* const made = new runtime_core{core_options{.is_default = true, .on_stall = {}}};
-  std::atexit([] { default_core().stop_for_exit(exit_patience); });
+  auto* const made = new runtime_core{core_options{.is_default = true}};
+  core_to_stop = made;
+  std::atexit([] {
+    core_to_stop->stop_for_exit(exit_patience);
+    show_abandoned_to_leak_checker(*core_to_stop);
+  });
   return made;
 }
 

@@ -155,7 +155,9 @@ void pool_worker::kick_keeper(keeper& k) noexcept {
 std::int64_t pool_worker::sleep_until(bool looks, std::int64_t patience) noexcept {
   std::int64_t until = keeper_.wake_at.load(std::memory_order_acquire);  // pairs with the kicker
   if (deadlock_check_wanted()) {
-    until = std::min(until, now + (suspects_deadlock_ ? deadlock_confirmed : deadlock_period));
+    const bool suspects = suspects_since_ != 0;
+    until =
+        std::min(until, suspects ? suspects_since_ + deadlock_confirmed : now + deadlock_period);
   }
   if (!looks) return until;
   // A hint: if it is wrong the monitor looks, 10 ms later.
@@ -170,7 +172,7 @@ goroutine* pool_worker::sleep() noexcept {
   clock.try_keep(keeper_);
   std::int64_t patience = first_look;
   refresh_now();
-  suspects_deadlock_ = deadlock_check_wanted() && nothing_can_happen();
+  suspects_since_ = deadlock_check_wanted() && nothing_can_happen() ? now : 0;
   goroutine* found = looks ? look_around(true) : nullptr;
   // [doze] acquire: pairs with rouse and kick_keeper
   while (found == nullptr && doze_.load(std::memory_order_acquire) != awake) {
@@ -184,10 +186,13 @@ goroutine* pool_worker::sleep() noexcept {
     refresh_now();
     if (looks) found = look_around(false);
     patience = std::min(patience * 2, last_look);
-    if (found == nullptr && deadlock_check_wanted()) {
-      const bool hopeless = nothing_can_happen();
-      if (hopeless && suspects_deadlock_) die_of_deadlock();
-      suspects_deadlock_ = hopeless;
+    if (found != nullptr || !deadlock_check_wanted()) continue;
+    if (!nothing_can_happen()) {
+      suspects_since_ = 0;
+    } else if (suspects_since_ == 0) {
+      suspects_since_ = now;
+    } else if (now - suspects_since_ >= deadlock_confirmed) {
+      die_of_deadlock();
     }
   }
   core->woke_up(*this);

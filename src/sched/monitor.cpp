@@ -190,9 +190,10 @@ void pool_worker::retire() noexcept {
     if (n != 0) {
       core->queue_.append(rest);
       core->size_.fetch_add(n, std::memory_order_release);  // I3, under mu_
-      taken = core->pop_sleeper(nullptr);
     }
     if (core->stopping_) return;
+    // We may have been woken for what is in the queue: then somebody else has to be. Under mu_.
+    if (core->size_.load(std::memory_order_relaxed) != 0) taken = core->pop_sleeper(nullptr);
     doze_.store(asleep, std::memory_order_relaxed);  // [doze] published by mu_
     retired_ = true;
     next_sleeper_ = core->spares_;

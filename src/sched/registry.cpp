@@ -5,7 +5,10 @@
 #include <cstring>
 
 #include "platform/mutex.hpp"
-#include "sched/worker.hpp"
+#include "platform/sanitizer.hpp"
+#include "platform/stack_switch.hpp"
+#include "sched/abandon.hpp"
+#include "sched/runtime_core.hpp"
 
 namespace downhaul::impl {
 namespace {
@@ -59,6 +62,20 @@ void for_each_goroutine(const std::function<void(const goroutine_facts&)>& see) 
         (*static_cast<const std::function<void(const goroutine_facts&)>*>(arg))(facts);
       },
       const_cast<void*>(static_cast<const void*>(&see)));
+}
+
+void show_abandoned_to_leak_checker([[maybe_unused]] const runtime_core& core) noexcept {
+#if DOWNHAUL_ASAN
+  for_each_block(
+      [](void* stopped, goroutine& g, std::uint32_t life) {
+        if (static_cast<life_state>(life & 3) != life_state::live || &g.core() != stopped) return;
+        // A snapshot: of a stopped core only who would not stop in time still runs.
+        if (g.on_cpu.load(std::memory_order_acquire) || !g.has_stack()) return;
+        const std::span<const std::byte> part = live_part(g.run);
+        lsan_register_root(part.data(), part.size());
+      },
+      const_cast<runtime_core*>(&core));
+#endif
 }
 
 }  // namespace downhaul::impl

@@ -11,6 +11,7 @@
 #include "platform/fork.hpp"
 #include "platform/futex.hpp"
 #include "platform/monotonic.hpp"
+#include "sched/abandon.hpp"
 #include "sched/deadlock.hpp"
 #include "sched/last_words.hpp"
 #include "sched/seat.hpp"
@@ -258,6 +259,7 @@ void runtime_core::stop() noexcept {
     // Somebody is in the middle of starting one.
     if (ready.empty()) futex_wait(progress_, seen);
   }
+  show_abandoned_to_leak_checker(*this);
   // [refs] acq_rel as in unref: the bias and the owner's own go together.
   if (refs_.fetch_sub(running_bias + 1, std::memory_order_acq_rel) == running_bias + 1) delete this;
 }

@@ -49,7 +49,7 @@ struct core_options {
   downhaul::clock* clock = nullptr;  // null: the real one
   std::uint64_t seed = 0;            // not 0: run-queue order is random, and repeatable
   bool is_default = false;           // never destroyed
-  std::function<void(const stall&)> on_stall;
+  std::function<void(const stall&)> on_stall{};
 };
 
 class runtime_core {

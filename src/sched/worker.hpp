@@ -144,10 +144,10 @@ class alignas(64) pool_worker final : public worker {
 
   // The thread's own.
   int slot_runs_ = 0;
-  bool suspects_deadlock_ = false;
-  std::int64_t looked_at_ = 0;  // when it looked around last
-  bool searching_ = false;      // counted in core.searching_
-  int hints_ = 0;               // pushes since the last wake
+  std::int64_t suspects_since_ = 0;  // that everybody sleeps for ever; 0: does not
+  std::int64_t looked_at_ = 0;       // when it looked around last
+  bool searching_ = false;           // counted in core.searching_
+  int hints_ = 0;                    // pushes since the last wake
   random choice_;
   bool shuffle_ = false;  // seeded runtimes: order is random on purpose
   std::array<stack*, most_cached_stacks> stacks_{};

@@ -27,8 +27,7 @@ namespace downhaul_test {
 class test_runtime {
  public:
   explicit test_runtime(int workers = 2, downhaul::clock* clock = nullptr)
-      : test_runtime{downhaul::runtime_options{
-            .workers = workers, .stack = 0, .clock = clock, .seed = 0, .on_stall = {}}} {}
+      : test_runtime{downhaul::runtime_options{.workers = workers, .clock = clock}} {}
   explicit test_runtime(downhaul::runtime_options options)
       : before_{counts()}, runtime_{std::move(options)} {}
   test_runtime(const test_runtime&) = delete;

@@ -3,6 +3,7 @@
 
 #include "downhaul/go.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
