@@ -162,6 +162,12 @@ class Rules(unittest.TestCase):
                     {"docs/wait.md": "[home](../a.md) https://example.org/b.md\n", "docs/c.md": "see wait.md\n",
                      "a.md": "[wait](docs/wait.md#park) [docs](docs) [out](https://example.org)\n"})
 
+    def test_an_error_that_is_not_documented(self):
+        files = {"src/a.cpp": 'if (x)\n  throw misuse{y ? "one" : "two"}; fatal("three");\n// fatal("four");\n'}
+        self.finds(words.check_error_texts, files, "src/a.cpp:2", count=3)
+        files["docs/reference/errors" + ".md"] = "| one | two |\n| fatal error: three |\n"
+        self.passes(words.check_error_texts, files)
+
     def test_comments_and_strings_are_not_code(self):
         text = 'int a = 1\'000; // one\n/* two\n */ char c = \'"\'; f("three//", R"(four")");\n#include "five.hpp"\n'
         code = without_comments_and_strings(text)

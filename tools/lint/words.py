@@ -62,4 +62,22 @@ def _exists(tree, folder, path):
     return False
 
 
-CHECKS = [check_machine_paths, check_trackers, check_documents]
+REFUSAL = re.compile(r"(?:\bmisuse\{|\bfatal\((?!\s*\{))[^;]*;")
+ERRORS = "docs/reference/errors.md"
+
+
+def check_error_texts(tree):
+    """each text of misuse and of a fatal error is in docs/reference/errors.md"""
+    found = []
+    documented = tree.text(ERRORS)
+    for file in tree.under("include", "src"):
+        text = re.sub(r"//[^\n]*", "", file.text)
+        for statement in REFUSAL.finditer(text):
+            for literal in re.findall(r'"((?:[^"\\]|\\.)+)"', statement.group()):
+                if literal not in documented:
+                    line = text.count("\n", 0, statement.start()) + 1
+                    found.append((file.path, line, f"'{literal}' is not in {ERRORS}"))
+    return found
+
+
+CHECKS = [check_machine_paths, check_trackers, check_documents, check_error_texts]
