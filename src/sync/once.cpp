@@ -16,9 +16,9 @@ namespace downhaul {
 bool once::begin() noexcept {
   std::uintptr_t now = state_.load(std::memory_order_acquire);  // [once] pairs with finish
   if (now == fresh) {
-    // [once] orders nothing yet; a failure reads `finished` or a chain
-    if (state_.compare_exchange_strong(now, running, std::memory_order_relaxed,
-                                       std::memory_order_acquire))  // [once] pairs with finish
+    // [once] acquire: for a failure, which reads `finished` or a chain; pairs with finish
+    if (state_.compare_exchange_strong(now, running, std::memory_order_acquire,
+                                       std::memory_order_acquire))  // [once] as above
       return true;
   }
   if (now == finished) return false;

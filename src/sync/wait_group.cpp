@@ -63,9 +63,10 @@ bool wait_group::wait_slow(impl::source* done) {
     std::uint64_t now = state_.load(std::memory_order_acquire);  // W1 [count] pairs with D1, D3
     while ((now & waited) == 0) {
       if (now == 0) return true;
-      // W3 [count] the lock orders the link below; failure: W1 again. Ends: each turn a task ended.
-      if (state_.compare_exchange_weak(now, now | waited, std::memory_order_relaxed,
-                                       std::memory_order_acquire))
+      // W3 [count] the lock orders the link below; acquire for a failure: W1 again. Ends: each turn a
+      // task was added or ended.
+      if (state_.compare_exchange_weak(now, now | waited, std::memory_order_acquire,
+                                       std::memory_order_acquire))  // [count] as above
         break;
     }
     waiters_.push_back(node);
