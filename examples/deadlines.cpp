@@ -16,7 +16,7 @@ const char* soonest(const dh::context& ctx, const dh::context& root) {
 }
 
 void inherit() {
-  auto [root, stop_root] = dh::with_timeout(dh::background(), 1s);
+  auto [root, stop_root] = dh::with_timeout(dh::background(), 600ms);
   auto [child, stop_child] = dh::with_cancel(root);
   auto [patient, stop_patient] = dh::with_timeout(child, 1h);
   auto [hasty, stop_hasty] = dh::with_timeout(child, 100ms);
@@ -27,13 +27,13 @@ void inherit() {
   hasty.done().recv();
   std::cout << "hasty: " << hasty.err().message()
             << "; the others: " << (patient.err() ? "ended too" : "go on") << '\n';
-  patient.done().recv();  // an hour of its own, but the root has a second
+  patient.done().recv();  // an hour of its own, but the root has 600 ms
   std::cout << "patient: " << patient.err().message() << ", root: " << root.err().message() << '\n';
 }
 
 void grace() {
   auto [ctx, cancel] = dh::with_cancel(dh::background());
-  auto [cleanup, end] = dh::with_grace(ctx, 500ms);
+  auto [cleanup, end] = dh::with_grace(ctx, 300ms);
   cancel();
   std::cout << "server: " << ctx.err().message()
             << "; clean-up: " << (cleanup.err() ? "ended too" : "goes on") << '\n';
@@ -42,7 +42,7 @@ void grace() {
   cleanup.done().recv();  // clean-up that takes too long
   const auto took = dh::now() - asked;
   std::cout << "clean-up: " << cleanup.err().message() << ", "
-            << (took > 450ms && took < 10s ? "500 ms later" : "at a wrong time") << '\n';
+            << (took > 250ms && took < 10s ? "300 ms later" : "at a wrong time") << '\n';
 }
 
 int main() {
@@ -57,4 +57,4 @@ int main() {
 //   hasty: context deadline exceeded; the others: go on
 //   patient: context deadline exceeded, root: context deadline exceeded
 //   server: context canceled; clean-up: goes on
-//   clean-up: context canceled, 500 ms later
+//   clean-up: context canceled, 300 ms later
