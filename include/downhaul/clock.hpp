@@ -54,6 +54,8 @@ class clock {
   std::int64_t next_deadline() const noexcept;
   /// Fires what is due at `now`, in order; returns next_deadline(). Outside all locks.
   std::int64_t serve(std::int64_t now) noexcept;
+  /// Returns when no firing by another thread is under way: what it held is released. For tests.
+  void settle() const noexcept;
   /// How many entries are armed.
   std::size_t pending() noexcept;
 

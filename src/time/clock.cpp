@@ -150,11 +150,20 @@ std::int64_t clock::serve(std::int64_t now) noexcept {
         auto* e = static_cast<timer_entry*>(n);
         if (e->try_ref(*e)) due[count++] = e;
       }
+      // [settle] Under mu, hence before whoever finds the entries gone can call settle.
+      if (count > 0) state_->firing.fetch_add(1, std::memory_order_relaxed);
       // Under mu, from the queue itself: what was armed before is in it.
       first->next.store(first->queue.next(), std::memory_order_seq_cst);  // [deadline]
     }
     for (std::size_t i = 0; i < count; ++i) due[i]->fire(*due[i], now);
+    // [settle] release: pairs with settle
+    if (count > 0) state_->firing.fetch_sub(1, std::memory_order_release);
   }
+}
+
+void clock::settle() const noexcept {
+  // [settle] acquire: what the firings did, and let go of, is done.
+  while (state_->firing.load(std::memory_order_acquire) != 0) std::this_thread::yield();
 }
 
 void clock::pass_until(std::int64_t target) noexcept {

@@ -73,7 +73,8 @@ struct clock_state {
 
   std::atomic<std::int64_t> look_at{
       never};                   // [deadline] when the keeper will look; never: no keeper
-  std::atomic<int> workers{0};  // how many workers poll
+  std::atomic<int> workers{0};  // [deadline] how many workers poll
+  std::atomic<int> firing{0};   // [settle] batches popped whose firings have not ended
   ranked_mutex<rank::leaf> keep_mu;
   std::atomic<keeper*> current_keeper{nullptr};  // written under keep_mu
 };

@@ -107,8 +107,8 @@ TEST_F(ticker, starts_anew_when_reset) {
 
 TEST_F(ticker, takes_only_positive_periods) {
   const std::string made = "non-positive interval for NewTicker";
-  EXPECT_EQ(misuse_of([] { dh::ticker{0s}; }), made);
-  EXPECT_EQ(misuse_of([] { dh::ticker{-1ns}; }), made);
+  EXPECT_EQ(misuse_of([] { static_cast<void>(dh::ticker{0s}); }), made);
+  EXPECT_EQ(misuse_of([] { static_cast<void>(dh::ticker{-1ns}); }), made);
   dh::ticker t{1s};
   const std::string reset = "non-positive interval for Ticker.Reset";
   EXPECT_EQ(misuse_of([&] { t.reset(0s); }), reset);

@@ -184,7 +184,7 @@ TEST(sleep_with_a_context, that_stays_open_lasts_its_time_and_clears_the_code) {
   auto [ctx, cancel] = dh::with_timeout(dh::background(), 24h);
   std::atomic<int> slept{0};
   for (int i = 0; i < 2; ++i) {
-    rt.go([&, i, c = i == 0 ? dh::background() : ctx] {
+    rt.go([&, c = i == 0 ? dh::background() : ctx] {
       std::error_code ec = std::make_error_code(std::errc::io_error);
       dh::sleep(c, 1s, ec);
       EXPECT_FALSE(ec);

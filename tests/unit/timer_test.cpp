@@ -389,7 +389,6 @@ TEST(timer_race, between_many_resets_and_receivers_corrupts_nothing) {
   downhaul_test::test_runtime rt{2};
   rt.run([&] {
     dh::timer t{1h};
-    std::atomic<bool> stop{false};
     std::atomic<int> received{0};
     dh::wait_group readers;
     dh::wait_group writers;
