@@ -18,7 +18,7 @@ GIVEN = re.compile(
     r"|_LIBCPP_\w+|_NSIG|_IO\w*|_NPROCESSORS\w*"
 )
 
-SLEEP = re.compile(r"\bsleep_for\b|\bsleep_until\b|\busleep\s*\(|\bnanosleep\s*\(|(?<![\w>])::sleep\s*\(")
+SLEEP = re.compile(r"(?<!dh::)\bsleep_(?:for|until)\b|\busleep\s*\(|\bnanosleep\s*\(|(?<![\w>])::sleep\s*\(")
 REAL_CLOCK = "real clock:"
 
 
