@@ -6,12 +6,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
+#include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
@@ -226,6 +228,27 @@ TEST(platform_stack_pool, leaves_abandoned_stacks_mapped) {
   EXPECT_EQ(abandoned->top[-1], std::byte{9});
   EXPECT_EQ(find_stack(abandoned->limit - 1), abandoned);
 }
+
+#if !DOWNHAUL_ASAN && !DOWNHAUL_TSAN  // their shadow memory does not fit below a limit
+TEST(platform_stack_pool_death, gives_nothing_when_the_system_gives_no_memory) {
+  const auto acquire_until_refused = [] {
+    const rlimit limit{std::size_t{1} << 30, std::size_t{1} << 30};
+    if (::setrlimit(RLIMIT_AS, &limit) != 0) std::_Exit(2);
+    stack_pool pool{1024 * 1024};
+    std::vector<stack*> taken;
+    for (int i = 0; i < 2'000; ++i) {
+      stack* const s = pool.acquire();
+      if (s == nullptr) break;
+      taken.push_back(s);
+    }
+    // Nearly all of the gigabyte was usable: regions shrink before the pool gives up.
+    const bool refused = taken.size() > 700 && taken.size() < 2'000;
+    pool.release(taken.back());
+    std::_Exit(refused && pool.acquire() == taken.back() ? 0 : 1);
+  };
+  EXPECT_EXIT(acquire_until_refused(), testing::ExitedWithCode(0), "");
+}
+#endif
 
 TEST(platform_find_stack, knows_guard_and_stack_and_nothing_else) {
   stack_pool small{64 * 1024};
