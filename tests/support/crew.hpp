@@ -48,14 +48,15 @@ inline constexpr bool sanitized = false;
 /// Rounds of a long test: a tenth of them where a sanitizer makes each many times slower.
 constexpr int rounds(int plain) { return sanitized ? (plain + 9) / 10 : plain; }
 
-/// Gives way, from a goroutine or a thread.
-inline void pause() {
-  downhaul::yield();  // on a thread: std::this_thread::yield
+/// Gives way to other goroutines and, where the machine is busy, to other threads.
+inline void give_way() {
+  downhaul::yield();
+  std::this_thread::yield();
 }
 
 template <class Condition>
 void wait_until(Condition holds) {
-  while (!holds()) pause();
+  while (!holds()) give_way();
 }
 
 class crew {

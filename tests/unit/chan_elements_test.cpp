@@ -325,8 +325,8 @@ struct refused : std::runtime_error {
 
 // Throws at the move numbered `fuse`, counted down; below zero: never.
 struct fragile {
-  static inline int live = 0;
-  static inline int fuse = -1;
+  static inline std::atomic<int> live{0};
+  static inline std::atomic<int> fuse{-1};
   int value;
 
   explicit fragile(int v) : value{v} { ++live; }
