@@ -24,9 +24,9 @@ namespace downhaul::impl {
 
 class timer_function final : public timer_entry {
  public:
-  timer_function(const timer_function_ops& ops, std::source_location where, void* function,
+  timer_function(const timer_function_ops& ops, std::source_location where,
                  const thread_record& me) noexcept
-      : timer_entry{&fire_entry, &try_ref_entry}, ops_{ops}, where_{where}, function_{function} {
+      : timer_entry{&fire_entry, &try_ref_entry}, ops_{&ops}, where_{where} {
     clock& c = clock_of(me);
     clock_state::of(c).adopt(*this, c, me);
   }
@@ -34,7 +34,7 @@ class timer_function final : public timer_entry {
   static timer_function* make(const timer_function_ops& ops, std::source_location where);
   /// Frees the memory; the function is destroyed already, or was never constructed.
   void free() noexcept;
-  void* function() noexcept { return function_; }
+  void* function() noexcept;
 
   bool stop() noexcept {
     timer_shard& s = shard_of(*this);
@@ -69,7 +69,7 @@ class timer_function final : public timer_entry {
   static void run_prepared(void* closure) {
     timer_function& t = *static_cast<run_closure*>(closure)->timer;
     const run here{t};
-    t.ops_.call(t.function_);
+    t.ops_->call(t.function());
   }
   static constexpr closure_ops prepared_ops{run_prepared, [](void*) noexcept {}};
 
@@ -90,7 +90,7 @@ class timer_function final : public timer_entry {
   }
   void end(const run& ended) noexcept;
   void destroy() noexcept {
-    ops_.destroy(function_);
+    ops_->destroy(function());
     free();
   }
 
@@ -112,15 +112,14 @@ class timer_function final : public timer_entry {
     start_goroutine(g);  // its run holds the timer; it may be gone now
   }
 
-  const timer_function_ops ops_;      // constant
-  const std::source_location where_;  // constant
-  void* const function_;              // constant; the object is used by runs
-  // guarded by the shard's lock:
-  goroutine* prepared_ = nullptr;  // to be started when due; not null while armed
-  goroutine* started_ = nullptr;   // popped, but not started yet; by run_closure::next_started
+  // What arming and stopping touch comes first: with a million timers it is memory that costs.
+  goroutine* prepared_ = nullptr;        // to be started when due; not null while armed
+  const timer_function_ops* const ops_;  // constant; the function lies behind this object
+  const std::source_location where_;     // constant
+  goroutine* started_ = nullptr;  // popped, but not started yet; by run_closure::next_started
   run* runs_ = nullptr;
   waiter* dropper_ = nullptr;  // waits for the end of all runs
-  std::size_t holders_ = 1;    // see Ownership
+  std::uint32_t holders_ = 1;  // see Ownership
   bool detached_ = false;
 };
 
@@ -145,11 +144,15 @@ timer_function* timer_function::make(const timer_function_ops& ops, std::source_
                                              : ::operator new(l.size));
   thread_record& me = this_thread();
   count(me, tally::timers, 1);
-  return ::new (memory) timer_function{ops, where, memory + l.offset, me};
+  return ::new (memory) timer_function{ops, where, me};
+}
+
+void* timer_function::function() noexcept {
+  return reinterpret_cast<std::byte*>(this) + layout_of(*ops_).offset;
 }
 
 void timer_function::free() noexcept {
-  const layout l = layout_of(ops_);
+  const layout l = layout_of(*ops_);
   this->~timer_function();
   if (l.align > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
     ::operator delete(this, std::align_val_t{l.align});

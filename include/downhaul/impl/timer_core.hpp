@@ -39,7 +39,8 @@ struct timer_function_ops {
 
 class timer_function;
 
-/// Not armed; the function is to be constructed in function_storage. Throws std::bad_alloc.
+/// Not armed; the function is to be constructed in function_storage. `ops` has static storage.
+/// Throws std::bad_alloc.
 timer_function* make_timer_function(const timer_function_ops& ops, std::source_location where);
 void* function_storage(timer_function* timer) noexcept;
 /// Its function was not constructed.
