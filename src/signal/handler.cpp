@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <csignal>
 
-#include "platform/fork.hpp"
 #include "platform/sanitizer.hpp"
 
 namespace downhaul::impl {
@@ -23,12 +22,13 @@ namespace {
 using action = struct sigaction;
 using sigaction_function = int (*)(int, const action*, action*);
 
-// What the handler reads about one signal.
+// What the handler reads about one signal. Integers: libstdc++ inlines their atomic operations always,
+// also into the handler, which must not call instrumented functions.
 struct slot {
-  std::atomic<bool> wanted{false};           // [caught]
-  std::atomic<std::uint32_t> inside{0};      // [caught]
-  std::atomic<std::uintptr_t> former{0};     // handler function, or SIG_DFL, SIG_IGN
-  std::atomic<bool> former_has_info{false};  // it is an sa_sigaction
+  std::atomic<std::uint32_t> wanted{0};           // [caught]
+  std::atomic<std::uint32_t> inside{0};           // [caught]
+  std::atomic<std::uintptr_t> former{0};          // handler function, or SIG_DFL, SIG_IGN
+  std::atomic<std::uint32_t> former_has_info{0};  // it is an sa_sigaction
 };
 constinit slot slots[most_signals + 1];
 
@@ -41,25 +41,34 @@ original_action originals[most_signals + 1];
 
 // ThreadSanitizer keeps handlers from running until the thread makes a call that it knows; a thread
 // parked on a raw futex makes none. Ours touches nothing but atomics: it goes past the sanitizer.
-std::atomic<sigaction_function> kernel_sigaction{nullptr};
+std::atomic<std::uintptr_t> kernel_sigaction{0};
+// Our process: a child of fork() has the handler, but no relay.
+std::atomic<pid_t> home{0};
 
-void find_sigaction() noexcept {
+sigaction_function find_sigaction() noexcept {
 #if DOWNHAUL_TSAN
-  void* const next = ::dlsym(RTLD_NEXT, "sigaction");
-  kernel_sigaction.store(reinterpret_cast<sigaction_function>(next),
-                         std::memory_order_relaxed);  // set before the first handler is installed
+  return reinterpret_cast<sigaction_function>(::dlsym(RTLD_NEXT, "sigaction"));
 #else
-  kernel_sigaction.store(&::sigaction, std::memory_order_relaxed);  // as above
+  return &::sigaction;
 #endif
 }
 
 int change_action(int signal, const action* to, action* from) noexcept {
-  sigaction_function f = kernel_sigaction.load(std::memory_order_relaxed);  // see find_sigaction
-  if (f == nullptr) {
-    find_sigaction();
-    f = kernel_sigaction.load(std::memory_order_relaxed);  // our own store
-  }
+  static const sigaction_function f = [] {
+    home.store(::getpid(), std::memory_order_relaxed);  // set before the first handler is installed
+    const sigaction_function found = find_sigaction();
+    kernel_sigaction.store(reinterpret_cast<std::uintptr_t>(found),
+                           std::memory_order_relaxed);  // as above
+    return found;
+  }();
   return f(signal, to, from);
+}
+
+// The same from the handler.
+DOWNHAUL_UNINSTRUMENTED void change_action_here(int signal, const action* to,
+                                                action* from) noexcept {
+  const std::uintptr_t f = kernel_sigaction.load(std::memory_order_relaxed);  // see change_action
+  reinterpret_cast<sigaction_function>(f)(signal, to, from);
 }
 
 DOWNHAUL_UNINSTRUMENTED std::uintptr_t address_of(const action& a) noexcept {
@@ -85,7 +94,7 @@ DOWNHAUL_UNINSTRUMENTED void call_former(const slot& s, int signal, siginfo_t* i
   const std::uintptr_t f =
       s.former.load(std::memory_order_relaxed);  // set before we were installed
   if (!is_function(f)) return;
-  if (s.former_has_info.load(std::memory_order_relaxed)) {  // as above
+  if (s.former_has_info.load(std::memory_order_relaxed) != 0) {  // as above
     reinterpret_cast<void (*)(int, siginfo_t*, void*)>(f)(signal, info, where);
   } else {
     reinterpret_cast<void (*)(int)>(f)(signal);
@@ -95,7 +104,7 @@ DOWNHAUL_UNINSTRUMENTED void call_former(const slot& s, int signal, siginfo_t* i
 DOWNHAUL_UNINSTRUMENTED void set_default(int signal) noexcept {
   action to{};
   to.sa_handler = SIG_DFL;
-  kernel_sigaction.load(std::memory_order_relaxed)(signal, &to, nullptr);  // see find_sigaction
+  change_action_here(signal, &to, nullptr);
 }
 
 DOWNHAUL_UNINSTRUMENTED void raise_here(int signal) noexcept {
@@ -119,7 +128,7 @@ DOWNHAUL_UNINSTRUMENTED void do_without_us(const slot& s, int signal, siginfo_t*
   if (former == reinterpret_cast<std::uintptr_t>(SIG_IGN)) return;
   if (forked_child) set_default(signal);
   action now{};
-  kernel_sigaction.load(std::memory_order_relaxed)(signal, nullptr, &now);  // see find_sigaction
+  change_action_here(signal, nullptr, &now);
   // S1 comes before S2: what is in force is the default, or what somebody has set since. If it is
   // ours again, somebody subscribed just now, and the signal raised anew is his.
   const std::uintptr_t in_force = address_of(now);
@@ -141,9 +150,10 @@ DOWNHAUL_UNINSTRUMENTED void on_signal(int signal, siginfo_t* info, void* where)
     return;
   }
   s.inside.fetch_add(1, std::memory_order_seq_cst);  // H1 [caught]
-  // In a child of fork() there is no relay. The flag is set by the child's only thread.
-  const bool forked_child = forked_flag.load(std::memory_order_relaxed);          // see fork.hpp
-  const bool wanted = !forked_child && s.wanted.load(std::memory_order_seq_cst);  // H2 [caught]
+  const bool forked_child =
+      ::syscall(SYS_getpid) != home.load(std::memory_order_relaxed);  // see change_action
+  const bool wanted =
+      !forked_child && s.wanted.load(std::memory_order_seq_cst) != 0;  // H2 [caught]
   if (wanted) {
     // H3 [caught] release: pairs with the relay's acquire
     pending_signals.fetch_or(std::uint64_t{1} << (signal - 1), std::memory_order_release);
@@ -177,9 +187,9 @@ void catch_signal(int signal) noexcept {
   const action& was = remember(signal);
   slot& s = slots[signal];
   // Published to the handler by its installation.
-  s.former_has_info.store((was.sa_flags & SA_SIGINFO) != 0, std::memory_order_relaxed);
+  s.former_has_info.store((was.sa_flags & SA_SIGINFO) != 0 ? 1 : 0, std::memory_order_relaxed);
   s.former.store(address_of(was), std::memory_order_relaxed);  // as above
-  s.wanted.store(true, std::memory_order_seq_cst);             // [caught] the reverse of S2
+  s.wanted.store(1, std::memory_order_seq_cst);                // [caught] the reverse of S2
   action ours{};
   ours.sa_sigaction = &on_signal;
   ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
@@ -204,7 +214,7 @@ void release_signal(int signal, afterwards then) noexcept {
   // Somebody who has put his own handler over ours keeps it.
   if (is_ours(now)) change_action(signal, &to, nullptr);  // S1 [caught]
   o.known = then == afterwards::dropped;
-  s.wanted.store(false, std::memory_order_seq_cst);  // S2 [caught]
+  s.wanted.store(0, std::memory_order_seq_cst);  // S2 [caught]
   // S3 [caught] a handler is a few instructions and ends by itself, on some other thread
   while (s.inside.load(std::memory_order_seq_cst) != 0) ::sched_yield();
 }

@@ -39,7 +39,7 @@ class signal_queue final : private places, public chan_core, public subscriber {
       for (const int waiting : numbers) {
         if (waiting == signal) return;
       }
-      static_cast<void>(send_locked(&signal, wake));  // there is room
+      static_cast<void>(offer_locked(&signal, wake));  // there is room
     }
     if (wake != nullptr) wake->notify();
   }

@@ -111,7 +111,11 @@ class child_process {
     ::sigemptyset(&mask);
     if (blocked != 0) ::sigaddset(&mask, blocked);
     ::posix_spawnattr_setsigmask(&attributes, &mask);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    // Whatever we were started with (a shell's background job ignores SIGINT), the child is not.
+    sigset_t defaults;
+    ::sigfillset(&defaults);
+    ::posix_spawnattr_setsigdefault(&attributes, &defaults);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     ASSERT_EQ(::posix_spawn(&pid_, arguments[0], &files, &attributes, arguments.data(), environ),
               0);
     ::posix_spawnattr_destroy(&attributes);
