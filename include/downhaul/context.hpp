@@ -112,7 +112,7 @@ class context {
     if (node_ == nullptr) return {};
     if (node_->ask()) [[unlikely]]
       return impl::ask_err(*node_);
-    return node_->record().err;
+    return node_->err_now();
   }
   /// Why it ended: what was given to the cancel that ended it or the ancestor; else a context_error
   /// with err(). Null exactly while err() is clear.

@@ -180,17 +180,8 @@ class cancel_walk {
   fired_list in_place_;
 };
 
-void finish_cancel(cancel_node& n, const end_record& why, bool observed, canceller from) noexcept {
-  n.unlink();
-  if (!n.plain()) n.settle();
-  if (observed) cancel_walk{why, from}.run(n);
-}
-
-bool cancel_tree(cancel_node& n, const end_record& why, canceller from) noexcept {
-  bool observed = false;
-  if (!n.close(why, 0, observed)) return false;
-  finish_cancel(n, why, observed, from);
-  return true;
+void walk_from(cancel_node& n, const end_record& why, canceller from) noexcept {
+  cancel_walk{why, from}.run(n);
 }
 
 void unref_elsewhere(cancel_node& n) noexcept {

@@ -53,11 +53,18 @@ enum class canceller : std::uint8_t {
   clock,  // a timer: user code goes to a goroutine
 };
 
-/// Ends `n` and everything linked below it. The caller holds a reference. False: it had ended.
-bool cancel_tree(cancel_node& n, const end_record& why, canceller from) noexcept;
+/// Tells everything on the list of `n`, which is closed, and ends what is linked below.
+void walk_from(cancel_node& n, const end_record& why, canceller from) noexcept;
 
-/// After `n` was closed by the caller with the given result of close().
-void finish_cancel(cancel_node& n, const end_record& why, bool observed, canceller from) noexcept;
+/// Ends `n` and everything linked below it. The caller holds a reference. False: it had ended.
+inline bool cancel_tree(cancel_node& n, const end_record& why, canceller from) noexcept {
+  bool observed = false;
+  if (!n.close(why, 0, observed)) return false;
+  n.unlink();
+  if (!n.plain()) n.settle();
+  if (observed) walk_from(n, why, from);
+  return true;
+}
 
 /// Gives up a reference where no user code may run: if it is the last one, a goroutine does it.
 void unref_elsewhere(cancel_node& n) noexcept;

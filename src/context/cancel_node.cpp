@@ -90,19 +90,6 @@ void cancel_node::attach() noexcept {
   close(of(s).why(), 0, observed);  // R1 [cancel] was refused
 }
 
-bool cancel_node::close(const end_record& why, std::uintptr_t flags, bool& observed) noexcept {
-  std::uintptr_t word = word_.load(std::memory_order_relaxed);  // [done] the CAS below decides
-  do {
-    if ((word & closed_bit) != 0) return false;
-    // C1 [done] [end] release: the record and what the canceller did before; acquire: the list, if
-    // observed is set, though the lock orders that too.
-  } while (!word_.compare_exchange_weak(
-      word, address_of(why) | closed_bit | flags | (word & observed_bit), std::memory_order_acq_rel,
-      std::memory_order_relaxed));  // C1 failed: A2 or another C1
-  observed = (word & observed_bit) != 0;
-  return true;
-}
-
 // --- makers ---
 
 cancel_node* make_cancel_node(context_form form, context_head* parent, std::uint32_t refs) {

@@ -44,7 +44,18 @@ class cancel_node : public done_source, public child_link {
   void attach() noexcept;
 
   /// C1 [cancel]: true for the one who closes it; `observed` says whether its list needs a walk.
-  bool close(const end_record& why, std::uintptr_t flags, bool& observed) noexcept;
+  bool close(const end_record& why, std::uintptr_t flags, bool& observed) noexcept {
+    std::uintptr_t word = word_.load(std::memory_order_relaxed);  // [done] the CAS below decides
+    do {
+      if ((word & closed_bit) != 0) return false;
+      // C1 [done] [end] release: the record and what the canceller did before; acquire: the list, if
+      // observed is set, though the lock orders that too.
+    } while (!word_.compare_exchange_weak(
+        word, address_of(why) | closed_bit | flags | (word & observed_bit),
+        std::memory_order_acq_rel, std::memory_order_relaxed));  // C1 failed: A2 or another C1
+    observed = (word & observed_bit) != 0;
+    return true;
+  }
   const end_record& why() const noexcept {
     // [end] acquire: pairs with close.
     return *reinterpret_cast<const end_record*>(word_.load(std::memory_order_acquire) & ~flag_bits);

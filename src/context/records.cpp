@@ -50,9 +50,15 @@ fixed_records::fixed_records() noexcept : never{address_of(open)} {
   deadline_exceeded.err = errc::deadline_exceeded;
 }
 
-const fixed_records& fixed() noexcept {
-  static const immortal<fixed_records> records;
-  return records.value;
+constinit fixed_storage fixed_place;
+constinit std::atomic<bool> fixed_made{false};
+
+void make_fixed() noexcept {
+  [[maybe_unused]] static const bool once = [] {
+    ::new (static_cast<void*>(&fixed_place.records)) fixed_records;
+    fixed_made.store(true, std::memory_order_release);  // [fixed] pairs with fixed()
+    return true;
+  }();
 }
 
 end_record* make_record(std::error_code err, std::exception_ptr cause,

@@ -26,7 +26,24 @@ struct fixed_records {
   end_record deadline_exceeded;
   std::atomic<std::uintptr_t> never;  // the word of what cannot end
 };
-const fixed_records& fixed() noexcept;
+
+/// Static storage, never destroyed, made on first use.
+union fixed_storage {
+  constexpr fixed_storage() noexcept : none{} {}
+  ~fixed_storage() {}
+  char none;
+  fixed_records records;
+};
+extern fixed_storage fixed_place;
+extern std::atomic<bool> fixed_made;  // [fixed]
+void make_fixed() noexcept;
+
+inline const fixed_records& fixed() noexcept {
+  // [fixed] acquire: pairs with make_fixed; the records are whole.
+  if (!fixed_made.load(std::memory_order_acquire)) [[unlikely]]
+    make_fixed();
+  return fixed_place.records;
+}
 
 inline std::uintptr_t address_of(const end_record& r) noexcept {
   return reinterpret_cast<std::uintptr_t>(&r);

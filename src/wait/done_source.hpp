@@ -34,7 +34,6 @@ namespace downhaul::impl {
 
 class done_source : public context_head {
  public:
-  static constexpr std::uintptr_t closed_bit = 1;
   static constexpr std::uintptr_t observed_bit = 2;
   static constexpr std::uintptr_t detached_bit = 4;
   static constexpr std::uintptr_t flag_bits = 7;

@@ -6,13 +6,16 @@
 namespace downhaul::impl {
 
 void release_queue::run(source* last) noexcept {
-  push(last);
-  if (running_) return;  // the outer loop below takes it
+  if (running_) {  // the outer loop below takes it
+    last->next_released_ = head_;
+    head_ = last;
+    return;
+  }
   running_ = true;
+  last->dispose();
   while (head_ != nullptr) {
     source* s = head_;
     head_ = s->next_released_;
-    if (head_ == nullptr) tail_ = &head_;
     s->dispose();
   }
   running_ = false;

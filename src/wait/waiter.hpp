@@ -49,18 +49,12 @@ struct waiter_ops {
 /// What was released while a release was under way here: see source::release.
 class release_queue {
  public:
-  void push(source* s) noexcept {
-    s->next_released_ = nullptr;
-    *tail_ = s;
-    tail_ = &s->next_released_;
-  }
   /// Disposes of `last` and of everything that this releases, in a loop.
   void run(source* last) noexcept;
 
  private:
   bool running_ = false;
-  source* head_ = nullptr;
-  source** tail_ = &head_;
+  source* head_ = nullptr;  // the last one first
 };
 
 class waiter {

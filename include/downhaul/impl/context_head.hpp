@@ -67,6 +67,7 @@ class context_head : public source {
  public:
   static constexpr std::uintptr_t ask_bit = 1;
   static constexpr std::uintptr_t word_flags = 7;
+  static constexpr std::uintptr_t closed_bit = 1;
 
   context_form form() const noexcept { return form_; }
   /// Owned. Null: the background.
@@ -81,16 +82,28 @@ class context_head : public source {
     return reinterpret_cast<const context_head*>(end_ & ~ask_bit);
   }
   /// Only if not ask().
-  const end_record& record() const noexcept {
-    const auto* word = reinterpret_cast<const std::atomic<std::uintptr_t>*>(end_);
-    // [end] acquire: pairs with the CAS that closes; the record is whole.
-    return *reinterpret_cast<const end_record*>(word->load(std::memory_order_acquire) &
-                                                ~word_flags);
+  const end_record& record() const noexcept { return record_in(word()); }
+  /// record().err; of the record of an open one only the category is looked at.
+  std::error_code err_now() const noexcept {
+    const std::uintptr_t w = word();
+    const end_record& r = record_in(w);
+    if ((w & closed_bit) == 0) return {0, r.err.category()};
+    return r.err;
   }
 
   /// Where the context room keeps a recv_chan<void>, never destroyed, that refers to the done
   /// without counting it.
   const void* done_place() const noexcept { return done_; }
+
+ private:
+  std::uintptr_t word() const noexcept {
+    // [end] acquire: pairs with the CAS that closes; the record is whole.
+    return reinterpret_cast<const std::atomic<std::uintptr_t>*>(end_)->load(
+        std::memory_order_acquire);
+  }
+  static const end_record& record_in(std::uintptr_t w) noexcept {
+    return *reinterpret_cast<const end_record*>(w & ~word_flags);
+  }
 
  protected:
   // A done_source on its own, without the context room, leaves all this unused.
