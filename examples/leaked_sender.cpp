@@ -26,7 +26,7 @@ std::string foo(const dh::context& ctx, const dh::chan<std::string>& ch) {
   }
 }
 
-bool waits_to_send(const dh::goroutine_info& g) { return g.reason == "chan send"; }
+bool stuck(const dh::goroutine_info& g) { return g.reason == "chan send" && g.age > 20ms; }
 
 int main() {
   auto ch = dh::make_chan<std::string>();  // unbuffered: here is the mistake
@@ -39,7 +39,7 @@ int main() {
   }
 
   auto left = dh::list_goroutines();
-  for (; left.size() == 1 && !waits_to_send(left[0]); left = dh::list_goroutines()) dh::sleep(10ms);
+  for (; left.size() == 1 && !stuck(left[0]); left = dh::list_goroutines()) dh::sleep(10ms);
   std::cout << "left behind: " << left.size() << '\n';
   for (const dh::goroutine_info& g : left) std::cout << to_string(g) << '\n';
 
