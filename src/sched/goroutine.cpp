@@ -3,6 +3,8 @@
 #include "sched/goroutine.hpp"
 
 #include <array>
+#include <new>
+#include <utility>
 
 #include "platform/mutex.hpp"
 
@@ -19,27 +21,38 @@ struct alignas(64) slab {
 // [slabs]  push only; a reader that finds a slab finds its blocks constructed.
 constinit std::atomic<slab*> all_slabs{nullptr};
 constinit ranked_mutex<rank::leaf> free_mutex;
-constinit goroutine* free_blocks DOWNHAUL_GUARDED_BY(free_mutex) = nullptr;
 
-goroutine* take_chain(int most, int& taken) noexcept {
-  const lock_scope held{free_mutex};
-  goroutine* const first = free_blocks;
-  goroutine* last = first;
-  if (first == nullptr) return nullptr;
-  for (taken = 1; taken < most && last->next != nullptr; ++taken) last = last->next;
-  free_blocks = last->next;
-  last->next = nullptr;
-  return first;
+// Free batches, linked through the storage of their first blocks: taking and giving one is O(1).
+struct batch_link {
+  goroutine* next_batch;
+  int count;
+};
+constinit goroutine* first_batch DOWNHAUL_GUARDED_BY(free_mutex) = nullptr;
+
+batch_link& link_in(goroutine& first) noexcept {
+  return *std::launder(reinterpret_cast<batch_link*>(first.storage));
 }
 
-void give_chain(goroutine& first, goroutine& last) noexcept {
-  const lock_scope held{free_mutex};
-  last.next = free_blocks;
-  free_blocks = &first;
+void push_batch(const block_batch& b) noexcept DOWNHAUL_REQUIRES(free_mutex) {
+  ::new (b.first->storage) batch_link{first_batch, b.count};
+  first_batch = b.first;
 }
 
-/// A chain of all blocks of a new slab.
-goroutine* make_slab() {
+block_batch pop_batch() noexcept DOWNHAUL_REQUIRES(free_mutex) {
+  goroutine* const first = first_batch;
+  if (first == nullptr) return {};
+  const batch_link link = link_in(*first);
+  first_batch = link.next_batch;
+  return {first, link.count};
+}
+
+void give_batch(const block_batch& b) noexcept {
+  if (b.first == nullptr) return;
+  const lock_scope held{free_mutex};
+  push_batch(b);
+}
+
+block_batch make_slab() {
   slab* const made = new slab;
   for (std::size_t i = 0; i + 1 < blocks_per_slab; ++i) made->blocks[i].next = &made->blocks[i + 1];
   made->next = all_slabs.load(std::memory_order_relaxed);  // [slabs] the exchange decides
@@ -47,50 +60,55 @@ goroutine* make_slab() {
   while (!all_slabs.compare_exchange_weak(made->next, made, std::memory_order_release,
                                           std::memory_order_relaxed)) {
   }
-  return made->blocks.data();
+  return {made->blocks.data(), static_cast<int>(blocks_per_slab)};
+}
+
+block_batch take_batch() {
+  {
+    const lock_scope held{free_mutex};
+    if (const block_batch b = pop_batch(); b.first != nullptr) return b;
+  }
+  return make_slab();
 }
 
 }  // namespace
 
-goroutine* block_cache::refill() {
-  int taken = 0;
-  goroutine* chain = take_chain(batch, taken);
-  if (chain == nullptr) {
-    chain = make_slab();
-    taken = static_cast<int>(blocks_per_slab);
+void block_cache::refill() {
+  if (other_.first != nullptr) {
+    current_ = std::exchange(other_, {});
+  } else {
+    current_ = take_batch();
   }
-  free_ = chain->next;
-  count_ = taken - 1;
-  return chain;
 }
 
 void block_cache::spill() noexcept {
-  goroutine* const first = free_;
-  goroutine* last = first;
-  for (int i = 1; i < batch; ++i) last = last->next;
-  free_ = last->next;
-  count_ -= batch;
-  give_chain(*first, *last);
+  give_batch(other_);
+  other_ = std::exchange(current_, {});
 }
 
 void block_cache::clear() noexcept {
-  if (free_ == nullptr) return;
-  goroutine* last = free_;
-  while (last->next != nullptr) last = last->next;
-  give_chain(*free_, *last);
-  free_ = nullptr;
-  count_ = 0;
+  give_batch(std::exchange(current_, {}));
+  give_batch(std::exchange(other_, {}));
 }
 
 goroutine* take_block() {
-  int taken = 0;
-  if (goroutine* g = take_chain(1, taken)) return g;
-  goroutine* const chain = make_slab();
-  give_chain(*chain->next, *(chain + blocks_per_slab - 1));
-  return chain;
+  block_batch b = take_batch();
+  goroutine* const g = b.take();
+  give_batch(b);
+  return g;
 }
 
-void give_block(goroutine& g) noexcept { give_chain(g, g); }
+void give_block(goroutine& g) noexcept {
+  constexpr int most = 128;
+  const lock_scope held{free_mutex};
+  block_batch b = pop_batch();
+  if (b.count >= most) {
+    push_batch(b);
+    b = {};
+  }
+  b.give(g);
+  push_batch(b);
+}
 
 void for_each_block(void (*see)(void* arg, goroutine& g, std::uint32_t life), void* arg) {
   // R [slabs]

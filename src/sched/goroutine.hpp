@@ -68,23 +68,42 @@ class goroutine final : public waiter {
     return boxed ? *reinterpret_cast<void**>(storage) : static_cast<void*>(storage);
   }
 
-  execution run;                           // the scheduler's while parked, else in use
-  std::atomic<worker*> seen_at{nullptr};   // where it runs; written by whoever resumes it
-  downhaul::impl::seat* seat = nullptr;    // the thread that it is pinned to; null: the pool
+  void prefetch_block() const noexcept {
+    __builtin_prefetch(this, 1);
+    __builtin_prefetch(&since, 1);
+    __builtin_prefetch(&closure);
+  }
+  /// Reads where the stack was left: not in order with whoever runs it, hence not shown to the race
+  /// detector. Any value will do.
+  void prefetch_stack() const noexcept {
+#if !DOWNHAUL_TSAN
+    const auto* const top = static_cast<const std::byte*>(run.fctx);
+    __builtin_prefetch(top, 1);
+    __builtin_prefetch(top + 64, 1);
+    __builtin_prefetch(top + 128, 1);
+#endif
+  }
+
+  // The waiter, and what every switch touches: two cache lines.
+  execution run;                          // the scheduler's while parked, else in use
+  std::atomic<worker*> seen_at{nullptr};  // where it runs; written by whoever resumes it
+  std::atomic<std::int64_t> since{0};     // steady ns of the last wait's begin, or of the start
+  std::atomic<std::uint32_t> life{0};     // [life]
+  std::atomic<bool> on_cpu{false};        // for lists
+  std::uint8_t pool = 0;                  // which of the core's stack pools
+  bool boxed : 1 = false;                 // the closure is allocated: see spawn.cpp
+  bool canary : 1 = false;  // its stack has no guard: look at the pattern at each switch
+  bool joined : 1 = false;  // run() waits for its end; its closure is a run_closure
+  std::uint8_t pins = 0;    // nested pins, and one for go_options::pinned
+
+  // What its start and its end touch.
   goroutine* next = nullptr;               // the queue or free list it is on
   std::atomic<runtime_core*> in{nullptr};  // under [life]; the block holds a reference
   const closure_ops* closure = nullptr;
   std::atomic<std::source_location> where{};  // under [life]
   std::atomic<char*> name{nullptr};           // own copy or null; freed under the registry's lock
-  std::atomic<std::int64_t> since{0};         // steady ns of the last wait's begin, or of the start
-  std::atomic<std::uint32_t> life{0};         // [life]
-  std::atomic<bool> on_cpu{false};            // for lists
-  std::uint8_t pool = 0;                      // which of the core's stack pools
-  bool boxed : 1 = false;                     // the closure is allocated: see spawn.cpp
-  bool canary : 1 = false;  // its stack has no guard: look at the pattern at each switch
-  bool joined : 1 = false;  // run() waits for its end; its closure is a run_closure
-  std::uint8_t pins = 0;    // nested pins, and one for go_options::pinned
   alignas(inline_align) std::byte storage[inline_closure];
+  downhaul::impl::seat* seat = nullptr;  // the thread that it is pinned to, while pins != 0
 };
 #if !DOWNHAUL_ASAN && !DOWNHAUL_TSAN
 static_assert(sizeof(goroutine) <= 256);
@@ -116,33 +135,53 @@ class goroutine_list {
   goroutine* tail_ = nullptr;  // meaningful while head_ is not null
 };
 
-/// Free blocks of one worker; used by its thread alone.
+/// Some free blocks: taken and given one by one, handed on as a whole.
+struct block_batch {
+  goroutine* first = nullptr;
+  int count = 0;
+
+  goroutine* take() noexcept {
+    goroutine* const g = first;
+    first = g->next;
+    --count;
+    return g;
+  }
+  void give(goroutine& g) noexcept {
+    g.next = first;
+    first = &g;
+    ++count;
+  }
+};
+
+/// Free blocks of one worker; used by its thread alone. Two batches, so that neither a burst of
+/// starts nor one of ends, nor their alternation, walks a list.
 class block_cache {
  public:
   goroutine* take() {
-    if (goroutine* g = free_) [[likely]] {
-      free_ = g->next;
-      --count_;
-      return g;
-    }
-    return refill();
+    if (current_.first == nullptr) [[unlikely]]
+      refill();
+    goroutine* const g = current_.take();
+    // The next one taken will be written where `since` is and where `closure` is, which is near
+    // `next`.
+    __builtin_prefetch(&current_.first->since, 1);
+    __builtin_prefetch(&current_.first->closure, 1);
+    return g;
   }
   void give(goroutine& g) noexcept {
-    g.next = free_;
-    free_ = &g;
-    if (++count_ >= most) spill();
+    if (current_.count == most) [[unlikely]]
+      spill();
+    current_.give(g);
   }
   /// Gives all to the common list.
   void clear() noexcept;
 
  private:
-  static constexpr int most = 256;
-  static constexpr int batch = 128;
-  goroutine* refill();
+  static constexpr int most = 128;
+  void refill();
   void spill() noexcept;
 
-  goroutine* free_ = nullptr;
-  int count_ = 0;
+  block_batch current_;
+  block_batch other_;
 };
 
 /// A free block from the common list, for threads without a cache. Throws std::bad_alloc.

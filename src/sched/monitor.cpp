@@ -182,7 +182,7 @@ void pool_worker::retire() noexcept {
     rest.push_back(*g);
     ++n;
   }
-  n += ring_.take(run_ring::capacity, rest);
+  n += ring_.take(run_ring::most_capacity, rest);
   bool quiet = false;
   pool_worker* taken = nullptr;
   {

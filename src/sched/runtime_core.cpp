@@ -95,7 +95,7 @@ std::uint8_t runtime_core::pool_for(std::size_t bytes) noexcept {
 }
 
 void runtime_core::make_runnable(goroutine& g, thread_record& me) noexcept {
-  if (g.seat != nullptr) [[unlikely]]
+  if (g.pins != 0) [[unlikely]]
     return call_guest(g);
   worker* const here = me.at;
   if (here != nullptr && here->core == this && here->kind == worker_kind::pool) [[likely]] {
@@ -143,7 +143,7 @@ goroutine* runtime_core::take_common(run_ring& ring) noexcept {
   const lock_scope held{mu_};
   const std::uint32_t size = size_.load(std::memory_order_relaxed);  // under mu_
   std::uint32_t n = size / static_cast<std::uint32_t>(workers()) + 1;
-  n = std::min({n, size, most_taken, run_ring::capacity - ring.size()});
+  n = std::min({n, size, most_taken, ring.room() + 1});  // the ring must not grow under mu_
   if (n == 0) return nullptr;
   goroutine* const first = queue_.pop_front();
   for (std::uint32_t i = 1; i < n; ++i) ring.push(*queue_.pop_front());

@@ -106,7 +106,6 @@ goroutine* prepare_goroutine(const spawn_request& request) {
   g.pool = request.stack == 0 ? std::uint8_t{0} : core.pool_for(request.stack);
   g.pins = request.pinned ? 1 : 0;
   g.joined = false;
-  g.seat = nullptr;
   g.boxed = request.size > goroutine::inline_closure || request.align > goroutine::inline_align;
   g.where.store(request.where, std::memory_order_release);  // W [life]
   if (g.boxed || request.name != nullptr) [[unlikely]] {

@@ -108,7 +108,7 @@ void pool_worker::push_back(goroutine& g) noexcept {
 
 void pool_worker::overflow(goroutine& g) noexcept {
   goroutine_list some;
-  const std::uint32_t n = ring_.take(run_ring::capacity / 2, some);
+  const std::uint32_t n = ring_.take(run_ring::most_stolen, some);
   some.push_back(g);
   core->push_common(some, n + 1);
 }
@@ -141,7 +141,10 @@ goroutine* pool_worker::take_local() noexcept {
     }
   }
   slot_runs_ = 0;
-  if (goroutine* g = ring_.pop()) return g;
+  if (goroutine* g = ring_.pop()) {
+    ring_.prefetch_next();
+    return g;
+  }
   return take_slot();
 }
 

@@ -46,12 +46,13 @@ void block_thread(milliseconds d) {
 
 TEST(run_ring, is_first_in_first_out_and_says_when_it_is_full) {
   run_ring ring;
-  std::vector<goroutine> g(run_ring::capacity + 1);
+  std::vector<goroutine> g(7);  // no power of two: a wrong index would show
+  const auto one = [&](std::uint32_t i) -> goroutine& { return g[i % g.size()]; };
   EXPECT_EQ(ring.pop(), nullptr);
-  for (std::uint32_t i = 0; i < run_ring::capacity; ++i) EXPECT_TRUE(ring.push(g[i]));
+  for (std::uint32_t i = 0; i < run_ring::most_capacity; ++i) ASSERT_TRUE(ring.push(one(i)));
   EXPECT_FALSE(ring.push(g.back()));
-  EXPECT_EQ(ring.size(), run_ring::capacity);
-  for (std::uint32_t i = 0; i < run_ring::capacity; ++i) EXPECT_EQ(ring.pop(), &g[i]);
+  EXPECT_EQ(ring.size(), run_ring::most_capacity);
+  for (std::uint32_t i = 0; i < run_ring::most_capacity; ++i) ASSERT_EQ(ring.pop(), &one(i));
   EXPECT_EQ(ring.pop(), nullptr);
 }
 
