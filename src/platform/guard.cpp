@@ -81,6 +81,7 @@ bool try_guard_region(std::byte* low, std::size_t size) noexcept {
 }
 
 bool try_mprotect(std::byte* low, std::size_t size) noexcept {
+  // Relaxed: count only.
   if (mprotect_guards.fetch_add(1, std::memory_order_relaxed) < mprotect_guard_limit() &&
       ::mprotect(low, size, PROT_NONE) == 0)
     return true;
@@ -96,10 +97,12 @@ std::size_t page_size() noexcept {
 }
 
 void force_guard(std::optional<guard_kind> kind) noexcept {
+  // Relaxed: the test that forces a kind makes its stacks on the same thread, or starts theirs.
   forced.store(kind ? 1 + static_cast<int>(*kind) : 0, std::memory_order_relaxed);
 }
 
 guard_kind guard_in_force() noexcept {
+  // Relaxed: see force_guard.
   if (const int kind = forced.load(std::memory_order_relaxed); kind != 0)
     return static_cast<guard_kind>(kind - 1);
   if (guard_regions_wanted()) return guard_kind::guard_region;

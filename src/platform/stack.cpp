@@ -85,11 +85,11 @@ std::byte* map(std::size_t size) noexcept {
 }
 
 void unmap(region& r) noexcept {
-  // Relaxed: whatever made this the last use of the pool ordered all earlier ones.
   std::size_t mprotected = 0;
+  // Relaxed, all of them: whatever made this the last use of the pool ordered the earlier ones.
   stack* const descriptors = r.descriptors.load(std::memory_order_relaxed);
   const std::size_t cut = r.cut.exchange(0, std::memory_order_relaxed);
-  const std::byte* const begin = r.begin.load(std::memory_order_relaxed);
+  const std::byte* const begin = r.begin.load(std::memory_order_relaxed);  // the same
   const std::byte* const end = r.end.load(std::memory_order_relaxed);
   for (std::size_t i = 0; i < cut; ++i) {
     mprotected += descriptors[i].guard == guard_kind::mprotect;
@@ -216,11 +216,12 @@ stack* stack_pool::take_free_or_cut(bool& is_new) noexcept {
   if (stack* const s = clean_.pop_newest()) return s;
   stacks::region* const r = open_;
   if (r == nullptr) return nullptr;
-  const std::size_t index = r->cut.load(std::memory_order_relaxed);  // written under mutex_ only
+  // Relaxed: all of it is written under mutex_, or before the region was put into open_ under it.
+  const std::size_t index = r->cut.load(std::memory_order_relaxed);
   const std::size_t stride = r->stride.load(std::memory_order_relaxed);
   std::byte* const end =
       const_cast<std::byte*>(r->begin.load(std::memory_order_relaxed)) + (index + 1) * stride;
-  stack* const s = r->descriptors.load(std::memory_order_relaxed) + index;
+  stack* const s = r->descriptors.load(std::memory_order_relaxed) + index;  // the same
   new (s)
       stack{end - stack_size_, end, nullptr, nullptr, nullptr, nullptr, guard_kind::canary, false};
   r->cut.store(index + 1, std::memory_order_release);  // W [region], read by find_stack
@@ -302,6 +303,7 @@ const stack* find_stack(const void* address) noexcept {
     const std::byte* const begin = r->begin.load(std::memory_order_relaxed);  // under [region]
     const std::byte* const end = r->end.load(std::memory_order_relaxed);
     if (wanted < begin || wanted >= end) continue;
+    // Relaxed: under [region], as above.
     const std::size_t index =
         static_cast<std::size_t>(wanted - begin) / r->stride.load(std::memory_order_relaxed);
     return index < cut ? r->descriptors.load(std::memory_order_relaxed) + index : nullptr;
