@@ -216,10 +216,10 @@ stack* stack_pool::take_free_or_cut(bool& is_new) noexcept {
   if (stack* const s = clean_.pop_newest()) return s;
   stacks::region* const r = open_;
   if (r == nullptr) return nullptr;
-  // Relaxed: all of it is written under mutex_, or before the region was put into open_ under it.
+  // Relaxed, all four: written under mutex_, or before the region was put into open_ under it.
   const std::size_t index = r->cut.load(std::memory_order_relaxed);
   const std::size_t stride = r->stride.load(std::memory_order_relaxed);
-  std::byte* const end =
+  std::byte* const end =  // the same
       const_cast<std::byte*>(r->begin.load(std::memory_order_relaxed)) + (index + 1) * stride;
   stack* const s = r->descriptors.load(std::memory_order_relaxed) + index;  // the same
   new (s)
