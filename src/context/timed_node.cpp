@@ -23,7 +23,7 @@ class timed_node final : public extended_node, public timer_entry {
       : extended_node{form, parent, 2},
         timer_entry{&fire_node, &try_ref_node},
         own_{at, &on},
-        place_{clock_state::of(on).adopt(*this, on, this_thread())} {}
+        place_{clock_state::of(on).adopt(*this, on)} {}
 
   /// With a deadline; after_expiry is what it ends with then.
   void make_deadline(std::int64_t now, std::exception_ptr cause) {
@@ -51,15 +51,21 @@ class timed_node final : public extended_node, public timer_entry {
     linked_ = true;
     if (of(above).add(*this)) return;
     linked_ = false;
-    const end_record& why = of(above).why();
-    if (ends_with(*this, why)) cancel_tree(*this, why, canceller::user);
+    if (const end_record* why = ends_with(of(above).why())) {
+      cancel_tree(*this, *why, canceller::user);
+    }
   }
 
-  bool ends_with(child_link&, const end_record& why) noexcept override {
-    if (form() != context_form::grace || delay_ <= 0) return true;
+  const end_record* ends_with(const end_record& why) noexcept override {
+    if (form() == context_form::deadline) {
+      // A parent that expired at the same instant was only the first to be served.
+      const bool both = why.err == errc::deadline_exceeded && own_.at <= owner->now_ns();
+      return both ? ending_ : &why;
+    }
+    if (delay_ <= 0) return &why;
     ending_ = &why;  // once: read by fire, after the arming
     arm(due_after(owner->now_ns(), delay_));
-    return false;
+    return nullptr;
   }
 
   void settle() noexcept override {

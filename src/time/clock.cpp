@@ -69,7 +69,7 @@ std::int64_t clock::now_ns() const noexcept {
 }
 
 bool clock::arm_quietly(timer_entry& e, std::int64_t when) noexcept {
-  timer_shard& s = state_->adopt(e, *this, impl::this_thread());
+  timer_shard& s = state_->adopt(e, *this);
   if (when == never) return false;
   std::lock_guard lock{s.mu};
   return s.arm(e, when);

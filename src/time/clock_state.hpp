@@ -3,7 +3,7 @@
 //
 // time/clock_state.hpp — the inside of a clock: its queues, and who looks after them.
 //
-// Idea       Armed entries lie in a few shards, chosen by the arming thread, so that threads do not
+// Idea       Armed entries lie in a few shards, chosen by the arming CPU, so that threads do not
 //            fight for one lock. Each shard publishes when it has to be looked at; the clock's next
 //            deadline is the least of these.
 // Threads    A shard's queue and its entries: under its lock, a leaf but for the run queue.
@@ -14,6 +14,8 @@
 //   Required: A2 sees L1 or L2 sees A1. All four are seq_cst. The looker is the keeper (look_at) or
 //   the watch (watch.cpp). One that leaves publishes "never" and then does L2 on behalf of the next.
 #pragma once
+
+#include <sched.h>
 
 #include <array>
 #include <atomic>
@@ -59,9 +61,13 @@ struct clock_state {
 
   timer_shard& shard(const timer_entry& e) noexcept { return *shards[e.shard]; }
   /// Gives an entry that is not armed its place on this clock.
-  timer_shard& adopt(timer_entry& e, clock& c, const thread_record& me) noexcept {
+  timer_shard& adopt(timer_entry& e, clock& c) noexcept {
     e.owner = &c;
-    e.shard = static_cast<std::uint16_t>(me.number & shard_mask);
+    // By the CPU, not the thread: two threads that arm at the same time are on different ones.
+    e.shard =
+        shard_mask == 0
+            ? std::uint16_t{0}
+            : static_cast<std::uint16_t>(static_cast<std::uint32_t>(::sched_getcpu()) & shard_mask);
     return *shards[e.shard];
   }
   std::int64_t first_deadline() const noexcept;

@@ -36,8 +36,8 @@ class timer_channel final : public chan_core, private timer_entry {
         timer_entry{&fire_entry, &try_ref_entry},
         period_{period} {}
 
-  void begin(clock& c, const thread_record& me, std::int64_t delay) noexcept {
-    clock_state::of(c).adopt(*this, c, me);
+  void begin(clock& c, std::int64_t delay) noexcept {
+    clock_state::of(c).adopt(*this, c);
     start(c.now_ns(), delay);
   }
   bool stop() noexcept {
@@ -167,7 +167,7 @@ source* make_timer_channel(std::int64_t delay, std::int64_t period) {
   auto* c = new timer_channel{period};
   thread_record& me = this_thread();
   count(me, tally::timers, 1);
-  c->begin(clock_of(me), me, delay);
+  c->begin(clock_of(me), delay);
   return c;
 }
 

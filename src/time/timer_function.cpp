@@ -28,7 +28,7 @@ class timer_function final : public timer_entry {
                  const thread_record& me) noexcept
       : timer_entry{&fire_entry, &try_ref_entry}, ops_{&ops}, where_{where} {
     clock& c = clock_of(me);
-    clock_state::of(c).adopt(*this, c, me);
+    clock_state::of(c).adopt(*this, c);
   }
 
   static timer_function* make(const timer_function_ops& ops, std::source_location where);

@@ -95,14 +95,13 @@ thread_local record_return tls_return;
 }  // namespace
 
 namespace {
-std::uint32_t next_number() noexcept {
-  static std::atomic<std::uint32_t> numbers{0};
-  return numbers.fetch_add(1, std::memory_order_relaxed);  // only distinct, not ordered
+std::uint64_t next_stream() noexcept {
+  static std::atomic<std::uint64_t> streams{0};
+  return streams.fetch_add(1, std::memory_order_relaxed);  // only distinct, not ordered
 }
 }  // namespace
 
-thread_record::thread_record() noexcept
-    : number{next_number()}, self{thread_ops}, choice{random::stream(number)} {}
+thread_record::thread_record() noexcept : self{thread_ops}, choice{random::stream(next_stream())} {}
 
 // Never inlined: a compiler that keeps a thread-local's address across a stack switch would read
 // another thread's record.

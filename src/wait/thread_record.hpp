@@ -36,7 +36,6 @@ class worker;
 struct thread_record {
   thread_record() noexcept;
 
-  const std::uint32_t number;        // small and distinct: spreads threads over shards
   waiter self;                       // constant: this thread as a waiter
   waiter* current = &self;           // the goroutine running here, self, or null: scheduler's stack
   worker* at = nullptr;              // sched: the worker this thread is, if it is one
