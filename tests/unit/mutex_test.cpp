@@ -175,6 +175,34 @@ TEST(mutex, is_handed_over_to_one_who_waited_long_and_nobody_overtakes) {
   await_no_goroutines();
 }
 
+TEST(mutex, lets_the_one_it_is_handed_to_run_before_the_releaser_goes_on) {
+  dh::runtime one{{.workers = 1}};
+  one.run([] {
+    dh::mutex mu;
+    std::vector<int> order;
+    const auto hold = [] {  // real clock: longer than the patience of a waiter
+      const auto until = steady_clock::now() + std::chrono::milliseconds{2};
+      while (steady_clock::now() < until) {
+      }
+    };
+    mu.lock();
+    dh::wait_group wg;
+    wg.go([&] {
+      const std::lock_guard held{mu};
+      order.push_back(1);
+    });
+    await_parked("sync.Mutex.Lock", 1);
+    hold();
+    mu.unlock();  // wakes it, and
+    mu.lock();    // overtakes it, on the only worker
+    await_parked("sync.Mutex.Lock", 1);
+    mu.unlock();
+    order.push_back(2);
+    wg.wait();
+    EXPECT_EQ(order, (std::vector{1, 2}));
+  });
+}
+
 // An object that holds its own mutex dies right after the last unlock has let somebody in.
 // Sanitizers are the oracle.
 TEST(mutex, may_be_destroyed_by_the_next_who_has_it) {
