@@ -181,16 +181,17 @@ struct cause_arg {
   cause_arg(std::exception_ptr given) noexcept : ptr{std::move(given)} {}
   cause_arg(std::error_code given)
       : ptr{given ? std::make_exception_ptr(std::system_error{given}) : nullptr} {}
+  cause_arg(std::nullptr_t) noexcept {}
+  template <class Code>
+    requires(!std::same_as<std::decay_t<Code>, cause_arg>) &&
+            std::convertible_to<Code, std::error_code>
+  cause_arg(Code&& given) : cause_arg{static_cast<std::error_code>(std::forward<Code>(given))} {}
   template <class E>
     requires(!std::same_as<std::decay_t<E>, cause_arg>) &&
-            (!std::is_error_code_enum_v<std::decay_t<E>>) &&
             (!std::convertible_to<E, std::exception_ptr>) &&
             (!std::convertible_to<E, std::error_code>) && std::copy_constructible<std::decay_t<E>>
   cause_arg(E&& exception)
       : ptr{std::make_exception_ptr<std::decay_t<E>>(std::forward<E>(exception))} {}
-  template <class Code>
-    requires std::is_error_code_enum_v<Code>
-  cause_arg(Code given) : cause_arg{make_error_code(given)} {}
 };
 
 }  // namespace impl

@@ -86,7 +86,7 @@ bool on_library_stack() noexcept {
 
 class cancel_walk {
  public:
-  cancel_walk(const end_record& why, canceller from) noexcept : why_{why}, from_{from} {}
+  explicit cancel_walk(canceller from) noexcept : from_{from} {}
 
   void run(cancel_node& top) noexcept {
     walk(top);
@@ -110,12 +110,13 @@ class cancel_walk {
 
   // C2 [cancel]. Ends: nothing is added to the list of a closed node.
   void walk(cancel_node& n) noexcept {
+    const end_record& why = n.why();
     for (bool more = true; more;) {
       wake_list wake;
       {
         const lock_scope lock{n.mu_};
         for (int left = batch; left > 0 && !n.observers_.empty(); --left) {
-          take(*n.observers_.pop_front(), wake);
+          take(*n.observers_.pop_front(), why, wake);
         }
         more = !n.observers_.empty();
       }
@@ -124,7 +125,7 @@ class cancel_walk {
   }
 
   // Under the lock of the list that `o` was on.
-  void take(observer& o, wake_list& wake) noexcept {
+  void take(observer& o, const end_record& why, wake_list& wake) noexcept {
     switch (o.what) {
       case observer_kind::waiter: {
         auto& w = static_cast<wait_node&>(o);
@@ -133,7 +134,7 @@ class cancel_walk {
         wake.push(w);
         break;
       }
-      case observer_kind::child: take_child(static_cast<child_link&>(o)); break;
+      case observer_kind::child: take_child(static_cast<child_link&>(o), why); break;
       case observer_kind::callback: {
         auto& c = static_cast<callback&>(o);
         (c.in_place() ? in_place_ : background_).push(c);
@@ -142,14 +143,14 @@ class cancel_walk {
     }
   }
 
-  void take_child(child_link& l) noexcept {
+  void take_child(child_link& l, const end_record& why) noexcept {
     cancel_node& n = l.node();
     if (l.how == child_link::shape::plain) {
       // Hint: decides only which way is tried; the CAS and try_ref do not rely on it.
       std::uintptr_t word = n.word_.load(std::memory_order_relaxed);
       if ((word & done_source::closed_bit) != 0) return;  // [child-cancel]
       const std::uintptr_t ended =
-          address_of(why_) | done_source::closed_bit | done_source::detached_bit;
+          address_of(why) | done_source::closed_bit | done_source::detached_bit;
       if ((word & done_source::observed_bit) == 0 &&
           // [end] release: the record, and what the canceller did before. Acquire is not needed:
           // nothing of n is read afterwards, it may be gone (K3).
@@ -165,24 +166,23 @@ class cancel_walk {
   void end_child(child_link& l) noexcept {
     cancel_node& n = l.node();
     const bool plain = n.plain();
+    const end_record* why = &l.above().why();  // kept: n owns what it hung on
+    if (!plain) why = n.ends_with(*why);
     bool observed = false;
-    if ((plain || n.ends_with(l, why_)) && n.close(why_, done_source::detached_bit, observed)) {
+    if (why != nullptr && n.close(*why, done_source::detached_bit, observed)) {
       if (!plain) n.settle();
       if (observed) walk(n);
     }
     from_ == canceller::user ? n.unref() : unref_elsewhere(n);
   }
 
-  const end_record& why_;
   const canceller from_;
   link_list children_;     // each with a reference
   fired_list background_;  // callbacks for goroutines
   fired_list in_place_;
 };
 
-void walk_from(cancel_node& n, const end_record& why, canceller from) noexcept {
-  cancel_walk{why, from}.run(n);
-}
+void walk_from(cancel_node& n, canceller from) noexcept { cancel_walk{from}.run(n); }
 
 void unref_elsewhere(cancel_node& n) noexcept {
   if (n.unref_unless_last()) return;

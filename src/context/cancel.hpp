@@ -54,7 +54,7 @@ enum class canceller : std::uint8_t {
 };
 
 /// Tells everything on the list of `n`, which is closed, and ends what is linked below.
-void walk_from(cancel_node& n, const end_record& why, canceller from) noexcept;
+void walk_from(cancel_node& n, canceller from) noexcept;
 
 /// Ends `n` and everything linked below it. The caller holds a reference. False: it had ended.
 inline bool cancel_tree(cancel_node& n, const end_record& why, canceller from) noexcept {
@@ -62,7 +62,7 @@ inline bool cancel_tree(cancel_node& n, const end_record& why, canceller from) n
   if (!n.close(why, 0, observed)) return false;
   n.unlink();
   if (!n.plain()) n.settle();
-  if (observed) walk_from(n, why, from);
+  if (observed) walk_from(n, from);
   return true;
 }
 

@@ -78,7 +78,9 @@ cancel_node::~cancel_node() {
   count(tally::contexts, -1);
 }
 
-cancel_node& cancel_node::above() const noexcept { return of(node_access::done_of(parent_)); }
+cancel_node& cancel_node::parents_done() const noexcept {
+  return of(node_access::done_of(parent_));
+}
 
 void cancel_node::attach() noexcept {
   source* s = node_access::done_of(parent_);

@@ -31,6 +31,8 @@ struct child_link : observer {
   explicit child_link(shape s) noexcept : observer{observer_kind::child}, how{s} {}
 
   inline cancel_node& node() noexcept;
+  /// What it hangs on, or did.
+  inline cancel_node& above() noexcept;
 
   const shape how;
 };
@@ -62,13 +64,14 @@ class cancel_node : public done_source, public child_link {
   }
   /// Takes this off its parent's list; anybody, any number of times.
   void unlink() noexcept {
-    if (linked_) above().remove(*this);
+    if (linked_) parents_done().remove(*this);
   }
 
   /// Not for plain ones. It is closed: gives back timers and registrations. Once, by the closer.
   virtual void settle() noexcept {}
-  /// Not for plain ones. What it hangs on has ended with `why`: whether it ends with it, now.
-  virtual bool ends_with(child_link&, const end_record&) noexcept { return true; }
+  /// Not for plain ones. What it hangs on has ended with `why`: what it ends with, now; null: it
+  /// does not end now.
+  virtual const end_record* ends_with(const end_record& why) noexcept { return &why; }
 
   bool plain() const noexcept { return how == shape::plain; }
   static cancel_node& of(source* done) noexcept {
@@ -85,7 +88,8 @@ class cancel_node : public done_source, public child_link {
 
  private:
   friend class cancel_walk;
-  cancel_node& above() const noexcept;
+  friend struct child_link;
+  cancel_node& parents_done() const noexcept;
 };
 
 class plain_node final : public cancel_node {
@@ -104,11 +108,17 @@ static_assert(sizeof(plain_node) <= 120, "one size class of the allocator");
 struct merge_arm : child_link {
   merge_arm() noexcept : child_link{shape::arm} {}
   cancel_node* part_of = nullptr;  // constant once hung
+  cancel_node* on = nullptr;       // constant once hung
 };
 
 inline cancel_node& child_link::node() noexcept {
   if (how == shape::arm) return *static_cast<merge_arm*>(this)->part_of;
   return static_cast<cancel_node&>(*this);
+}
+
+inline cancel_node& child_link::above() noexcept {
+  if (how == shape::arm) return *static_cast<merge_arm*>(this)->on;
+  return static_cast<cancel_node&>(*this).parents_done();
 }
 
 /// The rest of the room's way into heads.

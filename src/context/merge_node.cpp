@@ -44,6 +44,7 @@ class merge_node final : public cancel_node, public value_tail {
       source* done = node_access::done_of(context_access::node(above_[i]));
       if (done == nullptr) continue;
       arms_[i].part_of = this;
+      arms_[i].on = &of(done);
       if (!of(done).add(arms_[i])) cancel_tree(*this, of(done).why(), canceller::user);
     }
     if (closed()) take_arms_back();  // T2
