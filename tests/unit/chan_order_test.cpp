@@ -77,6 +77,7 @@ TEST_P(chan_order, lets_nobody_overtake_a_parked_sender) {
   EXPECT_EQ(ch.try_recv(), 1);
   EXPECT_FALSE(ch.try_send(3)) << "the place went to the one that waited";
   EXPECT_EQ(ch.try_recv(), 2);
+  c.join();
 }
 
 TEST_P(chan_order, lets_nobody_overtake_a_parked_receiver) {
@@ -354,6 +355,7 @@ TEST_P(chan_order, size_and_capacity_race_with_nothing) {
   }
   ch.close();
   stop = true;
+  c.join();
 }
 
 // --- cost ---

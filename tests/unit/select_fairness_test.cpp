@@ -152,6 +152,7 @@ TEST_P(select_fairness_from, serves_a_quiet_case_among_busy_ones) {
   }
   for ([[maybe_unused]] const int v : busy2) {
   }
+  c.join();
 }
 
 }  // namespace

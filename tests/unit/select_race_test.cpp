@@ -101,6 +101,7 @@ TEST_P(select_race, sends_each_value_once) {
   std::vector<int> seen(static_cast<std::size_t>(n));
   for (const int v : out) ++seen[static_cast<std::size_t>(v)];
   EXPECT_THAT(seen, testing::Each(1));
+  c.join();
 }
 
 // Two that send and receive on the same channel, in either order of cases, against each other.
