@@ -163,8 +163,10 @@ class block_cache {
     goroutine* const g = current_.take();
     // The next one taken will be written where `since` is and where `closure` is, which is near
     // `next`.
-    __builtin_prefetch(&current_.first->since, 1);
-    __builtin_prefetch(&current_.first->closure, 1);
+    if (goroutine* const next = current_.first) {
+      __builtin_prefetch(&next->since, 1);
+      __builtin_prefetch(&next->closure, 1);
+    }
     return g;
   }
   void give(goroutine& g) noexcept {
