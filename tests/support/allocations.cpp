@@ -6,6 +6,10 @@
 #include <cstdlib>
 #include <new>
 
+#ifdef DOWNHAUL_TEST_SANITIZED
+#include <sanitizer/allocator_interface.h>
+#endif
+
 namespace {
 thread_local long count = 0;
 }
@@ -14,6 +18,15 @@ namespace downhaul_test {
 [[gnu::noinline]] long allocations() noexcept { return count; }
 }  // namespace downhaul_test
 
+#ifdef DOWNHAUL_TEST_SANITIZED
+// The sanitizer has replaced operator new already, but tells of each allocation.
+namespace {
+void on_malloc(const volatile void*, std::size_t) { ++count; }
+void on_free(const volatile void*) {}
+[[maybe_unused]] const int installed =
+    __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
+}  // namespace
+#else
 void* operator new(std::size_t size) {
   ++count;
   if (void* p = std::malloc(size == 0 ? 1 : size)) return p;
@@ -29,3 +42,4 @@ void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+#endif

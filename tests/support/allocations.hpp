@@ -3,7 +3,8 @@
 //
 // support/allocations.hpp — how often a thread has called operator new.
 //
-// Idea       allocations.cpp replaces the program's operator new; add it to a test's sources.
+// Idea       Link a test with downhaul_test_allocations: that replaces the program's operator new,
+//            or, where a sanitizer has done so, is told by it.
 // Threads    Each thread has a count of its own.
 // Cost       an increment an allocation.
 #pragma once

@@ -143,8 +143,7 @@ TEST_P(select_fairness_from, serves_a_quiet_case_among_busy_ones) {
   }
   c.start([quiet] { quiet.send(1); });
   int fired = -1;
-  long picked = 0;
-  for (; fired != 2; ++picked) {
+  while (fired != 2) {
     fired = dh::select(dh::recv(busy1), dh::recv(busy2), dh::recv(quiet));
   }
   stop = true;

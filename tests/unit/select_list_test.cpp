@@ -164,11 +164,9 @@ TEST_P(select_list_from, waits_for_any_of_its_cases) {
 TEST_P(select_list_from, takes_65536_cases) {
   constexpr std::size_t most = 65'536;
   std::vector<dh::chan<void>> channels;
+  for (std::size_t i = 0; i < most; ++i) channels.push_back(dh::make_chan<void>());
   std::vector<dh::select_case> cases;
-  for (std::size_t i = 0; i < most; ++i) {
-    channels.push_back(dh::make_chan<void>());
-    cases.emplace_back(dh::recv(channels.back()));
-  }
+  for (const auto& ch : channels) cases.emplace_back(dh::recv(ch));
   int fired = -1;
   c.start([&] { fired = dh::select(cases); });
   c.wait_until_parked(0, wait_reason::select);
