@@ -167,7 +167,12 @@ std::int64_t pool_worker::sleep_until(bool looks, std::int64_t patience) noexcep
 
 goroutine* pool_worker::sleep() noexcept {
   const bool looks = core->may_sleep(*this);
-  if (doze_.load(std::memory_order_relaxed) == awake) return nullptr;  // may_sleep has our store
+  // Our own store, unless somebody has taken us off the list since: then what he wrote, and whether
+  // we are the lookout, is settled under the lock.
+  if (doze_.load(std::memory_order_relaxed) == awake) {
+    core->woke_up(*this);
+    return nullptr;
+  }
   downhaul::clock& clock = clock_of(*me);
   clock.try_keep(keeper_);
   std::int64_t patience = first_look;
