@@ -9,7 +9,8 @@
 // Ownership  neither copied nor moved. It may be destroyed as soon as the last unlock() has let
 //            somebody else in, who knows that he is the last.
 // Threads    goroutines and plain threads, mixed. It belongs to nobody: what locked it need not be
-//            what unlocks it. Not recursive. It may be held across a wait.
+//            what unlocks it. Not recursive: locking it twice waits for another to unlock it, which
+//            a checked build says on stderr. It may be held across a wait.
 // Cost       lock + unlock without contention: one RMW each, 5 ns. Else at most one park a turn.
 // Source     Go sync.Mutex. A standard Lockable: std::lock_guard, std::unique_lock, std::scoped_lock.
 #pragma once
@@ -35,6 +36,7 @@ class mutex {
   void lock() noexcept {
     if (!take_free()) [[unlikely]]
       static_cast<void>(lock_slow(nullptr));
+    note_holder();
   }
   /// Cancellation: throws context_error if `ctx` has ended, even if the mutex is free, or ends
   /// first; then it is not locked. A lock that was handed over first is kept.
@@ -42,9 +44,14 @@ class mutex {
   /// Cancellation: sets `ec` to ctx.err() instead; locked exactly when `ec` is clear.
   void lock(const context& ctx, std::error_code& ec);
   /// Takes the lock if it is free. Orders nothing when it fails.
-  bool try_lock() noexcept { return take_free() || try_take(0); }
+  bool try_lock() noexcept {
+    if (!take_free() && !try_take(0)) return false;
+    note_holder();
+    return true;
+  }
   /// Fatal if it is not locked: "sync: unlock of unlocked mutex".
   void unlock() noexcept {
+    forget_holder();
     std::uint32_t held = locked;
     // U [lock] release: what this holder did, for the next one; fails where there is more to do
     if (!state_.compare_exchange_strong(held, 0, std::memory_order_release,
@@ -75,9 +82,21 @@ class mutex {
   bool try_take(std::uint32_t flags) noexcept;
   /// False if `done` came first.
   bool lock_slow(impl::source* done) noexcept;
+  bool lock_or_end(const context& ctx) noexcept;
   bool announce(std::uint32_t set, std::uint32_t clear) noexcept;
   void withdraw(impl::wait_node& node) noexcept;
   void unlock_slow() noexcept;
+
+#ifdef DOWNHAUL_CHECKED
+  void note_holder() noexcept;
+  void forget_holder() noexcept;
+  void report_double_lock() const noexcept;
+  std::atomic<const void*> holder_{
+      nullptr};  // the waiter that locked it, while it is locked; a hint
+#else
+  static void note_holder() noexcept {}
+  static void forget_holder() noexcept {}
+#endif
 
   std::atomic<std::uint32_t> state_{0};  // [lock]
   impl::wait_list queue_;                // guarded by the lock of this address, see queue_lock.hpp

@@ -11,11 +11,14 @@
 //   exchange of the word that A2 has changed, fails, and B1 finds the link.
 #include "downhaul/mutex.hpp"
 
+#include <unistd.h>
+
 #include "downhaul/go.hpp"
 #include "downhaul/impl/context_seam.hpp"
 #include "platform/cpu.hpp"
 #include "platform/fatal.hpp"
 #include "platform/monotonic.hpp"
+#include "sched/last_words.hpp"
 #include "sync/queue_lock.hpp"
 
 namespace downhaul {
@@ -68,6 +71,9 @@ bool mutex::lock_slow(impl::source* done) noexcept {
   impl::wait_node node;
   node.who = &me;
   node.elect = done != nullptr;
+#ifdef DOWNHAUL_CHECKED
+  report_double_lock();
+#endif
   std::int64_t since = 0;
   bool starves = false;
   std::uint32_t was_woken = 0;
@@ -143,15 +149,40 @@ void mutex::unlock_slow() noexcept {
   if (hand_over && impl::on_goroutine()) yield();
 }
 
-void mutex::lock(const context& ctx) {
+bool mutex::lock_or_end(const context& ctx) noexcept {
   impl::source* const done = impl::done_of(ctx);
-  if (impl::has_ended(done) || (!take_free() && !lock_slow(done))) impl::throw_done(ctx);
+  if (impl::has_ended(done) || (!take_free() && !lock_slow(done))) return false;
+  note_holder();
+  return true;
+}
+
+void mutex::lock(const context& ctx) {
+  if (!lock_or_end(ctx)) impl::throw_done(ctx);
 }
 
 void mutex::lock(const context& ctx, std::error_code& ec) {
   ec.clear();
-  impl::source* const done = impl::done_of(ctx);
-  if (impl::has_ended(done) || (!take_free() && !lock_slow(done))) ec = impl::err_of(ctx);
+  if (!lock_or_end(ctx)) ec = impl::err_of(ctx);
 }
+
+#ifdef DOWNHAUL_CHECKED
+void mutex::note_holder() noexcept {
+  holder_.store(&impl::this_waiter(), std::memory_order_relaxed);  // a hint, orders nothing
+}
+
+void mutex::forget_holder() noexcept {
+  holder_.store(nullptr, std::memory_order_relaxed);  // a hint, orders nothing
+}
+
+void mutex::report_double_lock() const noexcept {
+  const impl::waiter& me = impl::this_waiter();
+  if (holder_.load(std::memory_order_relaxed) != &me) return;  // our own store, if it is us
+  impl::write_text(STDERR_FILENO,
+                   "downhaul: a mutex is locked again by the one who locked it, and waits for "
+                   "another to unlock it\n");
+  if (impl::on_goroutine())
+    impl::describe_goroutine(static_cast<const impl::goroutine&>(me), STDERR_FILENO);
+}
+#endif
 
 }  // namespace downhaul

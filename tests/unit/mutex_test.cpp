@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the downhaul authors
 #include "downhaul/mutex.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -302,6 +303,25 @@ TEST(mutex_context, races_with_the_unlock_and_nothing_is_lost) {
   }
   await_no_goroutines();
 }
+
+#ifdef DOWNHAUL_CHECKED
+TEST(mutex, says_in_a_checked_build_who_locks_it_twice_and_goes_on) {
+  testing::internal::CaptureStderr();
+  dh::mutex mu;
+  dh::wait_group wg;
+  wg.go([&] {
+    mu.lock();
+    mu.lock();
+    mu.unlock();
+  });
+  await_parked("sync.Mutex.Lock", 1);
+  mu.unlock();
+  wg.wait();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::ContainsRegex("a mutex is locked again.*\ngoroutine .*mutex_test.cpp"));
+  await_no_goroutines();
+}
+#endif
 
 TEST(mutex_death, unlock_of_an_unlocked_one_is_fatal) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
