@@ -11,7 +11,7 @@
 set(downhaul_test_environment
   "ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0"
   "UBSAN_OPTIONS=print_stacktrace=1"
-  "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+  "TSAN_OPTIONS=atexit_sleep_ms=0:halt_on_error=1:second_deadlock_stack=1")
 
 set(downhaul_test_timeout 120)  # seconds
 
