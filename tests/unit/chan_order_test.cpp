@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "downhaul/chan.hpp"
+#include "downhaul/runtime.hpp"
 #include "downhaul/select.hpp"
+#include "downhaul/wait_group.hpp"
 #include "support/allocations.hpp"
 #include "support/crew.hpp"
 #include "wait/wait_reason.hpp"
@@ -384,8 +386,11 @@ TEST(chan_cost, a_wait_allocates_nothing) {
   auto pong = dh::make_chan<int>();
   auto never = dh::make_chan<int>();
   std::array<long, 2> made{-1, -1};
-  crew c;
-  c.start([&] {
+  // One worker: a second one would be started, and allocate, when it is first needed.
+  dh::runtime one{{.workers = 1}};
+  dh::wait_group done;
+  done.add();
+  one.go([&] {
     static_cast<void>(ping.recv());
     const long before = allocations();
     for (int i = 0; i < 100; ++i) {
@@ -393,6 +398,7 @@ TEST(chan_cost, a_wait_allocates_nothing) {
       dh::select(dh::recv(never), dh::recv(ping));
     }
     made[0] = allocations() - before;
+    done.done();
   });
   ping.send(0);
   const long before = allocations();
@@ -402,7 +408,7 @@ TEST(chan_cost, a_wait_allocates_nothing) {
     dh::select(dh::send(ping, 1), dh::recv(never), dh::recv(pong));
   }
   made[1] = allocations() - before;
-  c.join();
+  done.wait();
   EXPECT_THAT(made, ElementsAre(0, 0));
 }
 
