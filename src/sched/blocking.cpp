@@ -97,18 +97,21 @@ helper_cache& helpers() noexcept {
 
 void serve(job& task) noexcept {
   const hold_deadlock_check something_may_happen;
-  if (task.home() == nullptr) {
+  runtime_core* const home = task.home();
+  if (home == nullptr) {
     task.run();
-  } else {
-    worker at{*task.home(), worker_kind::helper};
-    thread_record& me = this_thread();
-    me.at = &at;
-    me.clock = task.home()->clock();
-    task.run();
-    me.at = nullptr;
-    me.clock = nullptr;
+    task.finish();
+    return;
   }
+  worker at{*home, worker_kind::helper};
+  thread_record& me = this_thread();
+  me.at = &at;
+  me.clock = home->clock();
+  task.run();
+  me.at = nullptr;
+  me.clock = nullptr;
   task.finish();
+  home->end_help();
 }
 
 /// Waits for a task; false: there was none for a while, and the helper is off the list.
@@ -161,6 +164,18 @@ void submit(job& task) {
   futex_wake_one(h->state);
 }
 
+// The core knows of the call before its goroutine parks.
+void start_help(job& task) {
+  runtime_core* const home = task.home();
+  if (home != nullptr) home->begin_help();
+  try {
+    submit(task);
+  } catch (...) {
+    if (home != nullptr) home->end_help();
+    throw;
+  }
+}
+
 runtime_core* home_here() noexcept {
   const thread_record& me = this_thread();
   return me.at != nullptr ? me.at->core : nullptr;
@@ -184,7 +199,7 @@ void run_blocking(const blocking_call& call) {
   abort_if_forked();
   if (!on_goroutine()) return call.body(call.arg);
   job task{call, home_here()};
-  submit(task);
+  start_help(task);
   task.wait(nullptr);
 }
 
@@ -196,17 +211,17 @@ void run_blocking(const context& ctx, const blocking_call& call, const blocking_
   if (!on_goroutine()) {
     guard_of_plain_thread g{done, &task, &interrupt};
     job watch{{watch_for, &g}, home_here()};
-    submit(watch);
+    start_help(watch);
     task.run();
     task.finish();
     watch.wait(nullptr);
     return;
   }
-  submit(task);
+  start_help(task);
   if (task.wait(done) == wait_result::woken) return;
   job stop{interrupt, home_here()};
   try {
-    submit(stop);
+    start_help(stop);
   } catch (const std::system_error&) {
     // No thread left: better from here than not at all, since f may never end without it.
     stop.run();

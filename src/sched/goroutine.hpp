@@ -39,7 +39,7 @@ extern const waiter_ops goroutine_ops;
 
 enum class life_state : std::uint32_t { free, prepared, live };
 
-class goroutine final : public waiter {
+class alignas(64) goroutine final : public waiter {
  public:
   static constexpr std::size_t inline_closure = 80;
   static constexpr std::size_t inline_align = 16;
@@ -68,6 +68,12 @@ class goroutine final : public waiter {
     return boxed ? *reinterpret_cast<void**>(storage) : static_cast<void*>(storage);
   }
 
+  /// What starting it will touch.
+  void prefetch_free() const noexcept {
+    __builtin_prefetch(&since, 1);
+    __builtin_prefetch(&closure, 1);
+  }
+  /// What switching to it will touch, but for its stack.
   void prefetch_block() const noexcept {
     __builtin_prefetch(this, 1);
     __builtin_prefetch(&since, 1);
@@ -161,12 +167,7 @@ class block_cache {
     if (current_.first == nullptr) [[unlikely]]
       refill();
     goroutine* const g = current_.take();
-    // The next one taken will be written where `since` is and where `closure` is, which is near
-    // `next`.
-    if (goroutine* const next = current_.first) {
-      __builtin_prefetch(&next->since, 1);
-      __builtin_prefetch(&next->closure, 1);
-    }
+    if (current_.first != nullptr) current_.first->prefetch_free();
     return g;
   }
   void give(goroutine& g) noexcept {

@@ -45,12 +45,12 @@ void for_each_goroutine(const std::function<void(const goroutine_facts&)>& see) 
         if (static_cast<life_state>(life & 3) != life_state::live) return;
         goroutine_facts facts{};
         // R [life]: if `life` has not changed afterwards, they are one goroutine's.
-        facts.where = g.where.load(std::memory_order_acquire);
-        const char* const name = g.name.load(std::memory_order_acquire);
+        facts.where = g.where.load(std::memory_order_acquire);            // R [life]
+        const char* const name = g.name.load(std::memory_order_acquire);  // R [life]
+        facts.since = g.since.load(std::memory_order_acquire);            // R [life]
+        facts.core = g.in.load(std::memory_order_acquire);                // R [life]
         facts.name = name != nullptr ? name : "";
-        facts.since = g.since.load(std::memory_order_acquire);
         facts.reason = g.reason();
-        facts.core = g.in.load(std::memory_order_acquire);
         facts.at = g.seen_at.load(std::memory_order_relaxed);  // a snapshot
         // Snapshots.
         const std::uint32_t state = g.state_word().load(std::memory_order_acquire);

@@ -281,10 +281,31 @@ void runtime_core::stop_for_exit(std::int64_t patience_ns) noexcept {
   }
 }
 
-bool runtime_core::is_quiet() noexcept {
+void runtime_core::begin_help() noexcept {
+  if (!default_) ref();
+  const lock_scope held{mu_};
+  ++helped_;
+}
+
+void runtime_core::end_help() noexcept {
+  bool quiet = false;
+  {
+    const lock_scope held{mu_};
+    --helped_;
+    quiet = is_quiet();
+  }
+  if (quiet) futex_wake_all(progress_);
+  if (!default_) unref();
+}
+
+bool runtime_core::rests() noexcept {
   // Both under mu_.
-  const bool idle =
-      busy_.load(std::memory_order_relaxed) == 0 && size_.load(std::memory_order_relaxed) == 0;
+  return busy_.load(std::memory_order_relaxed) == 0 && size_.load(std::memory_order_relaxed) == 0 &&
+         helped_ == 0;
+}
+
+bool runtime_core::is_quiet() noexcept {
+  const bool idle = rests();
   if (idle && quiet_waiters_ != 0) progress_.fetch_add(1, std::memory_order_relaxed);  // under mu_
   return exit_waits_ || (idle && quiet_waiters_ != 0);
 }
@@ -294,11 +315,7 @@ void runtime_core::wait_until_quiet() noexcept {
     std::uint32_t seen = 0;
     {
       const lock_scope held{mu_};
-      // Both under mu_.
-      if (busy_.load(std::memory_order_relaxed) == 0 &&
-          size_.load(std::memory_order_relaxed) == 0) {
-        return;
-      }
+      if (rests()) return;
       ++quiet_waiters_;
       seen = progress_.load(std::memory_order_relaxed);  // under mu_
     }

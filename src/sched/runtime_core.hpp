@@ -69,6 +69,10 @@ class runtime_core {
   void move(goroutine& g) noexcept;
   void start_pinned(goroutine& g) noexcept;
 
+  /// A thread outside the workers runs a blocking call for one of ours; keeps the core meanwhile.
+  void begin_help() noexcept;
+  void end_help() noexcept;
+
   // Threads of pinned goroutines.
   /// A new thread that waits for its guest. Throws std::system_error, std::bad_alloc.
   seat* make_seat();
@@ -85,7 +89,8 @@ class runtime_core {
   void stop() noexcept;
   /// Stops them, but waits no longer than `patience_ns` and joins nobody. At process exit.
   void stop_for_exit(std::int64_t patience_ns) noexcept;
-  /// Waits, on a plain thread, until no goroutine of this core is runnable or running.
+  /// Waits, on a plain thread, until no goroutine of this core is runnable, running, or inside
+  /// blocking().
   void wait_until_quiet() noexcept;
 
   stack_pool& pool(std::size_t index) noexcept;
@@ -136,6 +141,7 @@ class runtime_core {
   void tell_to_stop() noexcept;
   /// Whether to wake those who wait for progress_, after mu_ is free.
   bool is_quiet() noexcept DOWNHAUL_REQUIRES(mu_);
+  bool rests() noexcept DOWNHAUL_REQUIRES(mu_);
   void thread_ended(pool_worker& w) noexcept;
 
   static constexpr std::int64_t running_bias = std::int64_t{1} << 40;
@@ -160,6 +166,7 @@ class runtime_core {
   int running_threads_ DOWNHAUL_GUARDED_BY(mu_) = 0;   // started and not ended
   int unjoined_threads_ DOWNHAUL_GUARDED_BY(mu_) = 0;  // started and not joined
   seat* seats_ DOWNHAUL_GUARDED_BY(mu_) = nullptr;     // all whose thread has not ended
+  int helped_ DOWNHAUL_GUARDED_BY(mu_) = 0;            // blocking calls under way
   bool monitored_ DOWNHAUL_GUARDED_BY(mu_) = false;
   int worker_count_ DOWNHAUL_GUARDED_BY(mu_) = 0;  // ever made
   bool exit_waits_ DOWNHAUL_GUARDED_BY(mu_) = false;
