@@ -7,6 +7,7 @@
 #include <new>
 
 #include "downhaul/error.hpp"
+#include "platform/fatal.hpp"
 
 namespace downhaul::impl {
 namespace {
@@ -85,9 +86,10 @@ void chan_core::drain_locked() noexcept {
 
 void chan_core::close() {
   wake_list wake;
+  bool twice = false;
   {
     std::lock_guard lock{mu_};
-    if (closed_) throw misuse{"close of closed channel"};
+    twice = closed_;
     closed_ = true;
     for (wait_list* queue : {&receivers_, &senders_}) {
       while (wait_node* n = take(*queue)) {
@@ -97,8 +99,29 @@ void chan_core::close() {
     }
     update_hint();
   }
+  if (twice) throw misuse{"close of closed channel"};
   wake.notify_all();
 }
+
+#ifdef DOWNHAUL_CHECKED
+void chan_core::check_invariants() noexcept {
+  // The first that could still be served.
+  const auto live = [](wait_list& queue) -> wait_node* {
+    for (wait_node* n = queue.front(); n != nullptr; n = queue.after(*n)) {
+      if (!n->elect || n->who->winner() == nullptr) return n;
+    }
+    return nullptr;
+  };
+  const wait_node* const receiver = live(receivers_);
+  const wait_node* const sender = live(senders_);
+  if (count_ > 0 && receiver != nullptr) fatal({"chan: I1 is broken"});
+  if (count_ < capacity_ && sender != nullptr) fatal({"chan: I2 is broken"});
+  if (closed_ && (receiver != nullptr || sender != nullptr)) fatal({"chan: I3 is broken"});
+  if (receiver != nullptr && sender != nullptr && receiver->who != sender->who) {
+    fatal({"chan: I4 is broken"});
+  }
+}
+#endif
 
 bool chan_core::can_receive_locked() noexcept {
   // A sender whose select has won elsewhere is no sender any more; one whose has not is one now.

@@ -100,6 +100,10 @@ class chan_core : public source {
   /// The first of `queue` that is ready to be served, off the queue and elected; or null.
   static wait_node* take(wait_list& queue) noexcept;
   void update_hint() noexcept;
+#ifdef DOWNHAUL_CHECKED
+  /// Under mu_, at the end of a change. Aborts where I1 … I4 do not hold.
+  void check_invariants() noexcept;
+#endif
 
   const element_ops ops_;       // constant
   const std::size_t capacity_;  // constant
@@ -149,6 +153,9 @@ inline wait_node* chan_core::take(wait_list& queue) noexcept {
 }
 
 inline void chan_core::update_hint() noexcept {
+#ifdef DOWNHAUL_CHECKED
+  check_invariants();
+#endif
   std::uint32_t now = 0;
   if (closed_ || count_ > 0 || !senders_.empty()) now |= recv_ready;
   if (closed_ || count_ < capacity_ || !receivers_.empty()) now |= send_ready;

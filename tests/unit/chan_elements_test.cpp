@@ -304,6 +304,22 @@ TEST(chan_elements, may_be_channels_functions_and_variants) {
   EXPECT_EQ(**got, 7);
 }
 
+TEST(chan_elements, may_hide_their_address) {
+  struct hidden {
+    int value;
+    explicit hidden(int v) : value{v} {}
+    hidden(hidden&& other) noexcept : value{std::exchange(other.value, -1)} {}
+    hidden* operator&() = delete;  // NOLINT(google-runtime-operator): some smart pointers do worse
+  };
+  auto ch = dh::make_chan<hidden>(2);
+  ch.send(hidden{1});
+  dh::select(dh::send(ch, hidden{2}));
+  EXPECT_EQ(ch.recv()->value, 1);
+  std::optional<hidden> got;
+  dh::select(dh::recv(ch, got));
+  EXPECT_EQ(got->value, 2);
+}
+
 TEST(chan_elements, may_carry_their_own_channel) {
   struct request {
     int question = 0;

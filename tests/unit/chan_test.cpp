@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <ranges>
+#include <span>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -21,7 +22,10 @@
 #include <utility>
 #include <vector>
 
+#include "downhaul/runtime.hpp"
+#include "downhaul/select.hpp"
 #include "support/crew.hpp"
+#include "support/parked.hpp"
 #include "wait/done_source.hpp"
 #include "wait/wait_reason.hpp"
 
@@ -164,6 +168,39 @@ TEST(chan_nil, cannot_be_closed) {
   } catch (const dh::misuse& e) {
     EXPECT_STREQ(e.what(), "close of nil channel");
   }
+}
+
+// The goroutines wait on when their runtime ends, which leaves them where they are.
+TEST(chan_nil, blocks_for_ever) {
+  const auto before = dh::count_goroutines();
+  dh::runtime abandoned{dh::runtime_options{.workers = 1}};
+  std::atomic<int> returned{0};
+  const auto start = [&](auto f) {
+    abandoned.go([&returned, f] {
+      f();
+      ++returned;
+    });
+  };
+  start([] { dh::chan<int>{}.send(1); });
+  start([] { dh::chan<void>{}.send(); });
+  start([] { static_cast<void>(dh::chan<int>{}.recv()); });
+  start([] { dh::chan<void>{}.recv(); });
+  start([] {
+    for (const int v : dh::chan<int>{}) ADD_FAILURE() << v;
+  });
+  start([] { dh::select(); });
+  start([] { dh::select(dh::recv(dh::chan<int>{}), dh::send(dh::chan<int>{}, 1)); });
+  start([] { dh::select(std::span<dh::select_case>{}); });
+  start([] {
+    auto ch = dh::make_chan<int>();
+    dh::select(dh::send(ch, 1), dh::recv(ch));  // nobody talks to himself
+  });
+  downhaul_test::await_parked("chan send (nil chan)", 2);
+  downhaul_test::await_parked("chan receive (nil chan)", 3);
+  downhaul_test::await_parked("select (no cases)", 3);
+  downhaul_test::await_parked("select", 1);
+  EXPECT_EQ(returned, 0);
+  EXPECT_EQ(dh::count_goroutines(), before + 9);
 }
 
 // --- without places ---

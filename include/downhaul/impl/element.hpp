@@ -109,9 +109,9 @@ template <class T>
 class outgoing {
  public:
   /// Refers to `value`, and moves from it only when the channel takes it.
-  explicit outgoing(T&& value) : element_{&value} {
+  explicit outgoing(T&& value) : element_{std::addressof(value)} {
     if constexpr (is_boxed<T>) {
-      origin_ = &value;
+      origin_ = std::addressof(value);
       element_ = new T(std::move(value));
     }
   }
@@ -122,7 +122,7 @@ class outgoing {
       element_ = new T(std::forward<Args>(args)...);
     } else {
       own_.emplace(std::forward<Args>(args)...);
-      element_ = &*own_;
+      element_ = std::addressof(*own_);
     }
   }
   /// An element of its own, out of another's: see release().
