@@ -3,11 +3,15 @@
 
 #include "support/allocations.hpp"
 
+#include <cstddef>
 #include <cstdlib>
 #include <new>
 
 #ifdef DOWNHAUL_TEST_SANITIZED
-#include <sanitizer/allocator_interface.h>
+// As in sanitizer/allocator_interface.h, which GCC does not install.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void*,
+                                                                           std::size_t),
+                                                         void (*on_free)(const volatile void*));
 #endif
 
 namespace {
