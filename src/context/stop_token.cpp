@@ -18,6 +18,11 @@
 #include "downhaul/context.hpp"
 #include "downhaul/impl/callback.hpp"
 
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12 at -Og takes the standard's stop_source(), which passes itself along, for an uninitialised use.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 namespace downhaul {
 namespace impl {
 namespace {

@@ -23,6 +23,11 @@
 #include "support/leaves_nothing.hpp"
 #include "wait/wait_reason.hpp"
 
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12 at -Og takes the standard's stop_source(), which passes itself along, for an uninitialised use.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 namespace {
 
 namespace dh = downhaul;

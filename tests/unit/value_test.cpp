@@ -144,7 +144,9 @@ TEST_F(value, is_found_a_hundred_thousand_layers_up) {
 TEST_F(value, random_trees_agree_with_a_map) {
   std::mt19937_64 random{downhaul_test::seed()};
   std::vector<std::unique_ptr<dh::key<int>>> keys;
-  for (int i = 0; i < 60; ++i) keys.push_back(std::make_unique<dh::key<int>>("k"));
+  std::vector<std::string> names;  // each its own: twins would be reported
+  for (int i = 0; i < 60; ++i) names.push_back("k" + std::to_string(i));
+  for (const std::string& n : names) keys.push_back(std::make_unique<dh::key<int>>(n.c_str()));
   struct version {
     dh::context ctx;
     std::map<std::size_t, int> expected;
