@@ -71,13 +71,13 @@ class alignas(64) goroutine final : public waiter {
   /// What starting it will touch.
   void prefetch_free() const noexcept {
     __builtin_prefetch(&since, 1);
-    __builtin_prefetch(&closure, 1);
+    __builtin_prefetch(static_cast<const void*>(&closure), 1);
   }
   /// What switching to it will touch, but for its stack.
   void prefetch_block() const noexcept {
     __builtin_prefetch(this, 1);
     __builtin_prefetch(&since, 1);
-    __builtin_prefetch(&closure);
+    __builtin_prefetch(static_cast<const void*>(&closure));
   }
   /// Reads where the stack was left: not in order with whoever runs it, hence not shown to the race
   /// detector. Any value will do.

@@ -140,7 +140,7 @@ std::int64_t clock::serve(std::int64_t now) noexcept {
         limit = std::min(limit, at);
       }
     }
-    if (first_at > now) return first_at;
+    if (first == nullptr || first_at > now) return first_at;
     std::size_t count = 0;
     {
       std::lock_guard lock{first->mu};
