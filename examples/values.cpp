@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 inline constexpr dh::key<std::string> request_id{"request_id"};
 inline constexpr dh::key<int> retries{"retries"};
-inline constexpr dh::key<int> also_retries{"retries"};  // same name, same type, another key
+inline constexpr dh::key<int> also_retries{"retries of a library"};  // same type, another key
 
 void storage(const dh::context& ctx, const char* what) {
   const std::string* id = ctx.value(request_id);  // nullptr when absent
