@@ -52,6 +52,7 @@ void free_box(goroutine& g) noexcept {
 }
 
 void park_goroutine(waiter& w) noexcept {
+  abort_if_forked();
   auto& g = static_cast<goroutine&>(w);
   switch_to(g.run, g.at().leave(g, leaving::parked));
   g.at().arrive();  // maybe another worker
@@ -161,6 +162,7 @@ void yield() noexcept {
     std::this_thread::yield();
     return;
   }
+  impl::abort_if_forked();
   auto& g = static_cast<impl::goroutine&>(*me.current);
   impl::switch_to(g.run, g.at().leave(g, impl::leaving::yielded));
   g.at().arrive();  // maybe another worker

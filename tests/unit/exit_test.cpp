@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -219,6 +220,24 @@ TEST_F(exit_test, a_child_after_fork_must_not_spawn_or_park) {
   };
   EXPECT_EXIT(child([] { go([] {}); }), ExitedWithCode(0), "used after fork");
   EXPECT_EXIT(child([] { make_chan<int>().recv(); }), ExitedWithCode(0), "used after fork");
+}
+
+TEST_F(exit_test, a_child_forked_by_a_goroutine_must_not_park) {
+  const auto child = [] {
+    auto result = make_chan<int>();
+    go([result] {
+      const pid_t pid = ::fork();
+      if (pid == 0) {
+        downhaul::yield();
+        std::_Exit(0);
+      }
+      int status = 0;
+      ::waitpid(pid, &status, 0);
+      result.send(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? 0 : 1);
+    });
+    std::exit(*result.recv());
+  };
+  EXPECT_EXIT(child(), ExitedWithCode(0), "used after fork");
 }
 
 }  // namespace
