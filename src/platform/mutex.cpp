@@ -3,6 +3,8 @@
 
 #include "platform/mutex.hpp"
 
+#include <sched.h>
+
 #include "platform/cpu.hpp"
 #include "platform/fatal.hpp"
 #include "platform/futex.hpp"
@@ -22,8 +24,13 @@ namespace {
 // by a lock of this library. With one CPU the holder cannot run while we spin.
 constexpr int spins = 100;
 
+// Asks the kernel alone: the first to fight for a lock may hold others, and available_cpus() reads
+// files and allocates. A mask that does not fit has many CPUs.
 int spins_here() noexcept {
-  static const int limit = available_cpus() > 1 ? spins : 0;
+  static const int limit = [] {
+    cpu_set_t mask;
+    return ::sched_getaffinity(0, sizeof mask, &mask) == 0 && CPU_COUNT(&mask) == 1 ? 0 : spins;
+  }();
   return limit;
 }
 
