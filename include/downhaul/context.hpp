@@ -56,7 +56,6 @@ struct cause_arg;
 /// Not counted, never closed: the done of what cannot end.
 inline const recv_chan<void> nil_done;
 
-std::error_code ask_err(const context_head& node) noexcept;
 const void* find_value(const context_head& node, const key_base& k) noexcept;
 void drop(context_head* node) noexcept;
 void cancel(context_head* node) noexcept;
@@ -110,9 +109,7 @@ class context {
   /// is closed.
   std::error_code err() const noexcept {
     if (node_ == nullptr) return {};
-    if (node_->ask()) [[unlikely]]
-      return impl::ask_err(*node_);
-    return node_->err_now();
+    return node_->err();
   }
   /// Why it ended: what was given to the cancel that ended it or the ancestor; else a context_error
   /// with err(). Null exactly while err() is clear.

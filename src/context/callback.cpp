@@ -4,6 +4,7 @@
 
 #include "context/cancel.hpp"
 #include "context/cancel_node.hpp"
+#include "wait/thread_record.hpp"
 #include "wait/waiter.hpp"
 
 namespace downhaul::impl {
@@ -14,17 +15,21 @@ struct callback_run {
   void operator()() const { c->run(); }
 };
 
+void* callback::operator new(std::size_t size) { return this_thread().blocks.take(size); }
+
+void callback::operator delete(void* place, std::size_t size) noexcept {
+  this_thread().blocks.give(place, size);
+}
+
 callback* callback::hang(std::unique_ptr<callback> made, const context& ctx,
                          const std::source_location* where) {
   callback& c = *made;
   if (source* done = done_of(ctx)) {
-    c.below_ = hangable(ctx);
-    if (c.below_ == ctx) {
-      c.below_ = {};
-      c.on_ = source_ref<source>::share(done);
-    } else {
-      c.on_ = source_ref<source>::share(done_of(c.below_));
+    if (!links_directly(context_access::node(ctx))) {
+      c.below_ = hangable(ctx);
+      done = done_of(c.below_);
     }
+    c.on_ = source_ref<source>::share(done);
   }
   if (where != nullptr) {
     spawn_request request;
@@ -52,6 +57,8 @@ void callback::abandon() noexcept {
 }
 
 bool callback::stop() noexcept {
+  // [ran] acquire: pairs with E1 and with the store below; spares the lock.
+  if (state_.load(std::memory_order_acquire) == ended) return false;
   if (on_) {
     if (!cancel_node::of(on_.get()).remove(*this)) return false;  // [fire]
     // Both shares are the handle's now, and no run will come.

@@ -22,7 +22,7 @@ void node_access::set_done(context_head& h, source* s) noexcept {
 void node_access::show(context_head& h, context_head* parent) noexcept {
   h.parent_ = parent;
   if (parent == nullptr) {
-    h.end_ = reinterpret_cast<std::uintptr_t>(&fixed().never);
+    h.end_ = &fixed().never;
     set_done(h, nullptr);
     return;
   }
@@ -46,7 +46,7 @@ view_node::~view_node() {
 }
 
 void view_node::show_nothing() noexcept {
-  node_access::set_end(*this, reinterpret_cast<std::uintptr_t>(&fixed().never));
+  node_access::set_end(*this, &fixed().never);
   node_access::set_done(*this, nullptr);
   node_access::set_direct(*this, true);
   node_access::set_deadline(*this, nullptr);
@@ -58,7 +58,7 @@ cancel_node::cancel_node(context_form form, context_head* parent, shape s,
                          std::uint32_t refs) noexcept
     : done_source{address_of(fixed().open), refs}, child_link{s} {
   form_ = form;
-  end_ = reinterpret_cast<std::uintptr_t>(&word_);
+  end_ = &word_;
   node_access::set_done(*this, this);
   parent_ = parent;
   if (parent != nullptr) {
@@ -66,7 +66,6 @@ cancel_node::cancel_node(context_form form, context_head* parent, shape s,
     deadline_ = parent->deadline();
     values_ = parent->values();
   }
-  count(tally::contexts, 1);
 }
 
 cancel_node::~cancel_node() {
@@ -75,7 +74,19 @@ cancel_node::~cancel_node() {
   const end_record& last = why();
   if (last.owner == this) free_record(&last);
   if (parent_ != nullptr) drop(parent_);
-  count(tally::contexts, -1);
+}
+
+void* cancel_node::operator new(std::size_t size) {
+  thread_record& me = this_thread();
+  void* place = me.blocks.take(size);
+  count(me, tally::contexts, 1);
+  return place;
+}
+
+void cancel_node::operator delete(void* place, std::size_t size) noexcept {
+  thread_record& me = this_thread();
+  me.blocks.give(place, size);
+  count(me, tally::contexts, -1);
 }
 
 cancel_node& cancel_node::parents_done() const noexcept {

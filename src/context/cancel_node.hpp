@@ -7,9 +7,10 @@
 // Ownership  Owns its parent and the record it ended with, if that was made for it. The parent's list
 //            refers to it without owning it.
 // Threads    See cancel.hpp for closing. The rest is constant once published.
-// Cost       120 bytes, one allocation.
+// Cost       120 bytes, one allocation, often a block that the thread has kept.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "context/records.hpp"
@@ -42,6 +43,10 @@ class cancel_node : public done_source, public child_link {
   /// `parent` (null: background) gets one more reference. `refs` are the caller's.
   cancel_node(context_form form, context_head* parent, shape s, std::uint32_t refs) noexcept;
 
+  // From the thread's own blocks; counts what is alive.
+  static void* operator new(std::size_t size);
+  static void operator delete(void* place, std::size_t size) noexcept;
+
   /// Hangs this on its parent's done, if that is one of ours; ends this if the parent has ended.
   void attach() noexcept;
 
@@ -60,7 +65,8 @@ class cancel_node : public done_source, public child_link {
   }
   const end_record& why() const noexcept {
     // [end] acquire: pairs with close.
-    return *reinterpret_cast<const end_record*>(word_.load(std::memory_order_acquire) & ~flag_bits);
+    return *reinterpret_cast<const end_record*>(word_.load(std::memory_order_acquire) &
+                                                ~word_flags);
   }
   /// Takes this off its parent's list; anybody, any number of times.
   void unlink() noexcept {
@@ -137,7 +143,9 @@ class node_access {
   static void show(context_head& h, context_head* parent) noexcept;
   static bool direct(const context_head& h) noexcept { return h.direct_; }
   static void set_direct(context_head& h, bool direct) noexcept { h.direct_ = direct; }
-  static void set_end(context_head& h, std::uintptr_t end) noexcept { h.end_ = end; }
+  static void set_end(context_head& h, const std::atomic<std::uintptr_t>* end) noexcept {
+    h.end_ = end;
+  }
   static void set_deadline(context_head& h, const deadline_info* d) noexcept { h.deadline_ = d; }
   static void set_values(context_head& h, const value_entry* v) noexcept { h.values_ = v; }
   static void set_parent(context_head& h, context_head* p) noexcept { h.parent_ = p; }

@@ -92,11 +92,11 @@ std::exception_ptr plain_cause(std::error_code err) noexcept {
 
 ending ending_of(const context_head* node) {
   if (node == nullptr) return {};
-  if (!node->ask()) {
+  if (!node->asks()) {
     const end_record& r = node->record();
     return {r.err, r.cause};
   }
-  const context_base& object = static_cast<const user_node*>(node->asked())->object();
+  const context_base& object = asked(*node).object();
   ending e{object.err(), nullptr};
   if (e.err) e.cause = object.cause();
   return e;

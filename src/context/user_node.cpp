@@ -47,8 +47,10 @@ void user_node::show(const context_base& object, own_parts own) {
   node_access::set_done(*this, done);
   node_access::set_direct(*this, done == nullptr || done == nearest_done_);
   if (own.err) {
-    node_access::set_end(
-        *this, reinterpret_cast<std::uintptr_t>(static_cast<const context_head*>(this)) | ask_bit);
+    ask_.whom = this;
+    // Not seen by others yet.
+    ask_.word.store(closed_bit | ask_bit, std::memory_order_relaxed);
+    node_access::set_end(*this, &ask_.word);
   }
   if (own.deadline) {
     const std::optional<time_point> at = object.deadline();
@@ -63,9 +65,12 @@ void user_node::show(const context_base& object, own_parts own) {
 
 const void* user_node::ask(const key_base& k) const noexcept { return object_->find(k); }
 
-std::error_code ask_err(const context_head& node) noexcept {
-  return static_cast<const user_node*>(node.asked())->object().err();
+const user_node& asked(const context_head& node) noexcept {
+  // The first member of a standard-layout struct has the address of the struct.
+  return *static_cast<const user_node*>(reinterpret_cast<const ask_word*>(node.end())->whom);
 }
+
+std::error_code ask_err(const context_head& node) noexcept { return asked(node).object().err(); }
 
 }  // namespace impl
 }  // namespace downhaul

@@ -36,7 +36,6 @@ class done_source : public context_head {
  public:
   static constexpr std::uintptr_t observed_bit = 2;
   static constexpr std::uintptr_t detached_bit = 4;
-  static constexpr std::uintptr_t flag_bits = 7;
 
   bool closed() const noexcept {
     return (word_.load(std::memory_order_acquire) & closed_bit) != 0;  // [done] pairs with C1

@@ -21,6 +21,7 @@
 #include <cstdint>
 
 #include "platform/random.hpp"
+#include "wait/spare_blocks.hpp"
 #include "wait/waiter.hpp"
 
 namespace downhaul {
@@ -42,6 +43,7 @@ struct thread_record {
   downhaul::clock* clock = nullptr;  // time: the clock of the runtime running here; null: the real
   std::int64_t coarse_now = 0;       // sched: steady ns, refreshed now and then; 0: ask the system
   random choice;                     // for select and stealing on this thread
+  spare_blocks blocks;               // for small objects that come and go
   bool external = true;              // sched: false for the runtime's own threads
   std::array<std::atomic<std::int64_t>, static_cast<std::size_t>(tally::count)> tallies{};
   thread_record* next_record = nullptr;  // all records; constant once published

@@ -18,9 +18,11 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <source_location>
 #include <utility>
 
@@ -37,6 +39,16 @@ class callback : public observer {
  public:
   callback(const callback&) = delete;
   callback& operator=(const callback&) = delete;
+
+  // From the thread's own blocks.
+  static void* operator new(std::size_t size);
+  static void operator delete(void* place, std::size_t size) noexcept;
+  static void* operator new(std::size_t size, std::align_val_t align) {
+    return ::operator new(size, align);
+  }
+  static void operator delete(void* place, std::size_t, std::align_val_t align) noexcept {
+    ::operator delete(place, align);
+  }
 
   /// Hangs it on ctx's done, or runs it if ctx has ended. Takes over the object, also when it
   /// throws. `where`: null runs in place.

@@ -11,9 +11,9 @@
 // Threads    Constant once the context is published, except the word.
 // Cost       64 bytes.
 //
-// The word   see wait/done_source.hpp: flags in the low three bits, above them the address of an
+// The word   see wait/done_source.hpp: flags in the low four bits, above them the address of an
 //            end_record: what err() and cause() say. An open context points at a record whose err is
-//            clear, so err() is a load of the word and of the record, without a branch.
+//            clear.
 //
 // [end]  The record is written before the word that points at it is stored (release), and a reader
 //   of the word (acquire) may follow it. Records live as long as the context that ended first, and
@@ -37,11 +37,21 @@ namespace downhaul::impl {
 class context_head;
 struct value_entry;
 
+/// The err of the user-written context that `node` leads to. Runs user code.
+std::error_code ask_err(const context_head& node) noexcept;
+
 /// Why a context ended; or, with a clear err, that it has not.
-struct alignas(8) end_record {
+struct alignas(16) end_record {
   std::error_code err;
   std::exception_ptr cause;             // null: nothing richer than err
   const context_head* owner = nullptr;  // the context that frees it; null: static
+};
+
+/// Stands for the word where err and cause are those of a user-written context: it looks closed, so
+/// that err() of an open context need not ask whether it is one.
+struct ask_word {
+  std::atomic<std::uintptr_t> word{0};  // constant: closed_bit, ask_bit, no record
+  const context_head* whom = nullptr;   // the user-written context
 };
 
 /// A deadline and the clock it is on.
@@ -65,9 +75,9 @@ enum class context_form : std::uint8_t {
 
 class context_head : public source {
  public:
-  static constexpr std::uintptr_t ask_bit = 1;
-  static constexpr std::uintptr_t word_flags = 7;
+  static constexpr std::uintptr_t word_flags = 15;
   static constexpr std::uintptr_t closed_bit = 1;
+  static constexpr std::uintptr_t ask_bit = 8;  // of an ask_word only
 
   context_form form() const noexcept { return form_; }
   /// Owned. Null: the background.
@@ -75,31 +85,31 @@ class context_head : public source {
   const deadline_info* deadline() const noexcept { return deadline_; }
   const value_entry* values() const noexcept { return values_; }
 
-  /// True: err and cause are those of a user-written context, see asked().
-  bool ask() const noexcept { return (end_ & ask_bit) != 0; }
-  /// Only if ask(): the user-written context.
-  const context_head* asked() const noexcept {
-    return reinterpret_cast<const context_head*>(end_ & ~ask_bit);
-  }
-  /// Only if not ask().
-  const end_record& record() const noexcept { return record_in(word()); }
-  /// record().err; of the record of an open one only the category is looked at.
-  std::error_code err_now() const noexcept {
-    const std::uintptr_t w = word();
+  /// True: err and cause are those of a user-written context.
+  bool asks() const noexcept { return (word_at_end() & ask_bit) != 0; }
+  /// What the word says; with a clear err while open. Only if not asks().
+  const end_record& record() const noexcept { return record_in(word_at_end()); }
+  /// Clear while open. Of the record of an open one only the category is looked at.
+  std::error_code err() const noexcept {
+    const std::uintptr_t w = word_at_end();
+    if ((w & ask_bit) != 0) [[unlikely]]
+      return ask_err(*this);
     const end_record& r = record_in(w);
     if ((w & closed_bit) == 0) return {0, r.err.category()};
+    if (!r.err) __builtin_unreachable();  // lets `if (ctx.err())` do without the record
     return r.err;
   }
+  /// The word that err() looks at.
+  const std::atomic<std::uintptr_t>* end() const noexcept { return end_; }
 
   /// Where the context room keeps a recv_chan<void>, never destroyed, that refers to the done
   /// without counting it.
   const void* done_place() const noexcept { return done_; }
 
  private:
-  std::uintptr_t word() const noexcept {
+  std::uintptr_t word_at_end() const noexcept {
     // [end] acquire: pairs with the CAS that closes; the record is whole.
-    return reinterpret_cast<const std::atomic<std::uintptr_t>*>(end_)->load(
-        std::memory_order_acquire);
+    return end_->load(std::memory_order_acquire);
   }
   static const end_record& record_in(std::uintptr_t w) noexcept {
     return *reinterpret_cast<const end_record*>(w & ~word_flags);
@@ -115,7 +125,7 @@ class context_head : public source {
   bool linked_ = false;  // hangs on the list of its parent's done; meaningful for cancel nodes
   bool direct_ =
       true;  // the done is that of the nearest cancel node above or here, or there is none
-  std::uintptr_t end_ = 0;  // address of a word; or of a user-written context, with ask_bit
+  const std::atomic<std::uintptr_t>* end_ = nullptr;
   alignas(void*) std::byte done_[sizeof(void*)] = {};
   context_head* parent_ = nullptr;
   const deadline_info* deadline_ = nullptr;  // null: none

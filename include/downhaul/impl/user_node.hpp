@@ -55,12 +55,16 @@ class user_node : public view_node, public value_tail {
   const void* ask(const key_base& k) const noexcept final;
 
   const context_base* object_ = nullptr;
+  ask_word ask_;  // with an err or a cause of its own
   own_parts own_;
   source* nearest_done_ = nullptr;
   recv_chan<void> own_done_;  // keeps a done that is not an ancestor's
   deadline_info own_deadline_;
   value_entry own_entry_;  // with a find of its own: the empty trie that leads to it
 };
+
+/// Only if node.asks(): the user-written context that err and cause are asked of.
+const user_node& asked(const context_head& node) noexcept;
 
 template <class T>
 class user_node_of final : public user_node {
