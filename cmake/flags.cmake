@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 # Warnings and sanitizers: private to our own targets, a consumer inherits neither.
 
-# downhaul_warnings(<target> [LIBRARY])  the library itself is held to -Wshadow as well
+# downhaul_warnings(<target> [LIBRARY])  the library itself is held to -Wshadow as well, and by Clang to
+#                                         its annotations of what a lock guards
 function(downhaul_warnings target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "LIBRARY" "" "")
   target_compile_options(${target} PRIVATE
     -Wall -Wextra -Wpedantic -Wconversion
     $<$<BOOL:${arg_LIBRARY}>:-Wshadow>
+    $<$<AND:$<BOOL:${arg_LIBRARY}>,$<CXX_COMPILER_ID:Clang>>:-Wthread-safety>
     $<$<BOOL:${DOWNHAUL_WERROR}>:-Werror>)
 endfunction()
 

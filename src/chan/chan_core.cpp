@@ -88,7 +88,7 @@ void chan_core::close() {
   wake_list wake;
   bool twice = false;
   {
-    std::lock_guard lock{mu_};
+    const lock_scope lock{mu_};
     twice = closed_;
     closed_ = true;
     for (wait_list* queue : {&receivers_, &senders_}) {
@@ -134,24 +134,24 @@ bool chan_core::can_receive_locked() noexcept {
 
 bool chan_core::ready() noexcept {
   if (!maybe_ready(recv_ready)) return false;
-  std::lock_guard lock{mu_};
+  const lock_scope lock{mu_};
   return can_receive_locked();
 }
 
 bool chan_core::watch(wait_node& node) noexcept {
-  std::lock_guard lock{mu_};
+  const lock_scope lock{mu_};
   if (can_receive_locked()) return false;
   enqueue_receiver(node);
   return true;
 }
 
 void chan_core::unwatch(wait_node& node) noexcept {
-  std::lock_guard lock{mu_};
+  const lock_scope lock{mu_};
   dequeue(node);
 }
 
 std::ptrdiff_t chan_core::size() noexcept {
-  std::lock_guard lock{mu_};
+  const lock_scope lock{mu_};
   return static_cast<std::ptrdiff_t>(count_);
 }
 

@@ -49,7 +49,7 @@ class chan_core : public source {
   /// One reference, the caller's.
   static chan_core* make(std::ptrdiff_t capacity, const element_ops& ops);
 
-  channel_mutex& mu() noexcept { return mu_; }
+  channel_mutex& mu() noexcept DOWNHAUL_RETURN_CAPABILITY(mu_) { return mu_; }
   /// Whether the operation might not have to wait. [ready]
   bool maybe_ready(std::uint32_t bit) const noexcept {
     return (hint_.load(std::memory_order_acquire) & bit) != 0;  // [ready] pairs with update_hint
@@ -58,16 +58,16 @@ class chan_core : public source {
   // --- under mu() ---
 
   /// value: moved, and `wake` is to be notified after unlocking if not null. closed. blocked.
-  passed send_locked(void* element, waiter*& wake) noexcept;
-  passed recv_locked(void* slot, waiter*& wake) noexcept;
+  passed send_locked(void* element, waiter*& wake) noexcept DOWNHAUL_REQUIRES(mu_);
+  passed recv_locked(void* slot, waiter*& wake) noexcept DOWNHAUL_REQUIRES(mu_);
   /// send_locked, out of line: for callers whose element the compiler sees, and then believes that
   /// elements of other sizes are copied from it.
-  passed offer_locked(void* element, waiter*& wake) noexcept;
-  void enqueue_sender(wait_node& n) noexcept;
-  void enqueue_receiver(wait_node& n) noexcept;
+  passed offer_locked(void* element, waiter*& wake) noexcept DOWNHAUL_REQUIRES(mu_);
+  void enqueue_sender(wait_node& n) noexcept DOWNHAUL_REQUIRES(mu_);
+  void enqueue_receiver(wait_node& n) noexcept DOWNHAUL_REQUIRES(mu_);
   /// Takes a node off its queue if it is still there. Returns whether it was.
-  bool dequeue(wait_node& n) noexcept;
-  bool closed_locked() const noexcept { return closed_; }
+  bool dequeue(wait_node& n) noexcept DOWNHAUL_REQUIRES(mu_);
+  bool closed_locked() const noexcept DOWNHAUL_REQUIRES(mu_) { return closed_; }
 
   // --- without it ---
 
@@ -86,35 +86,35 @@ class chan_core : public source {
   ~chan_core();
 
   /// Under mu_: drops what is queued. Only for elements that need no destruction.
-  void drain_locked() noexcept;
-  std::size_t count_locked() const noexcept { return count_; }
+  void drain_locked() noexcept DOWNHAUL_REQUIRES(mu_);
+  std::size_t count_locked() const noexcept DOWNHAUL_REQUIRES(mu_) { return count_; }
 
  private:
   void dispose() noexcept override;
   void move(void* to, void* from) const noexcept;
-  void push(void* element) noexcept;
-  void pop(void* slot) noexcept;
+  void push(void* element) noexcept DOWNHAUL_REQUIRES(mu_);
+  void pop(void* slot) noexcept DOWNHAUL_REQUIRES(mu_);
   std::byte* place(std::size_t index) const noexcept { return ring_ + index * ops_.size; }
   /// Under mu_: whether a receive would find something to do now; exact, unlike the hint.
-  bool can_receive_locked() noexcept;
+  bool can_receive_locked() noexcept DOWNHAUL_REQUIRES(mu_);
   /// The first of `queue` that is ready to be served, off the queue and elected; or null.
   static wait_node* take(wait_list& queue) noexcept;
-  void update_hint() noexcept;
+  void update_hint() noexcept DOWNHAUL_REQUIRES(mu_);
 #ifdef DOWNHAUL_CHECKED
   /// Under mu_, at the end of a change. Aborts where I1 … I4 do not hold.
-  void check_invariants() noexcept;
+  void check_invariants() noexcept DOWNHAUL_REQUIRES(mu_);
 #endif
 
   const element_ops ops_;       // constant
   const std::size_t capacity_;  // constant
   std::byte* const ring_;       // constant; the places: guarded by mu_
   channel_mutex mu_;
-  bool closed_ = false;              // guarded by mu_
+  bool closed_ DOWNHAUL_GUARDED_BY(mu_) = false;
   std::atomic<std::uint32_t> hint_;  // [ready]
-  std::size_t count_ = 0;            // guarded by mu_
-  std::size_t first_ = 0;            // guarded by mu_: index of the oldest element
-  wait_list receivers_;              // guarded by mu_
-  wait_list senders_;                // guarded by mu_
+  std::size_t count_ DOWNHAUL_GUARDED_BY(mu_) = 0;
+  std::size_t first_ DOWNHAUL_GUARDED_BY(mu_) = 0;  // index of the oldest element
+  wait_list receivers_ DOWNHAUL_GUARDED_BY(mu_);
+  wait_list senders_ DOWNHAUL_GUARDED_BY(mu_);
 };
 
 // --- what every operation runs: inline, since a call more is a tenth of its cost ---

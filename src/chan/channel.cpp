@@ -27,7 +27,7 @@ namespace {
 enum class direction : bool { receive, send };
 
 template <direction D>
-passed attempt(chan_core& c, void* place, waiter*& wake) noexcept {
+passed attempt(chan_core& c, void* place, waiter*& wake) noexcept DOWNHAUL_REQUIRES(c.mu()) {
   return D == direction::send ? c.send_locked(place, wake) : c.recv_locked(place, wake);
 }
 

@@ -90,8 +90,9 @@ class selection {
     return as_channel(op.on).maybe_ready(op.sends ? chan_core::send_ready : chan_core::recv_ready);
   }
 
+  // Holds the lock of op's channel if Locked.
   template <bool Locked>
-  bool attempt(select_op& op) noexcept {
+  bool attempt(select_op& op) noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS {
     if (!is_channel(op)) {
       op.node.ok = false;
       return true;  // a done that was closed is
@@ -124,7 +125,7 @@ class selection {
     return true;
   }
 
-  void lock_all() noexcept {
+  void lock_all() noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS {
     locked_ = 0;
     for (std::size_t i = 0; i < n_; ++i) {
       if (ops_[i] != nullptr && is_channel(*ops_[i])) scratch_.locks[locked_++] = ops_[i]->on;
@@ -136,11 +137,11 @@ class selection {
     }
     for (std::size_t i = 0; i < locked_; ++i) as_channel(scratch_.locks[i]).mu().lock();
   }
-  void unlock_all() noexcept {
+  void unlock_all() noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS {
     for (std::size_t i = locked_; i-- > 0;) as_channel(scratch_.locks[i]).mu().unlock();
   }
 
-  int wait() noexcept {
+  int wait() noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS {
     waiter& me = this_waiter();
     lock_all();
     const int fired = try_candidates<true>();

@@ -21,4 +21,5 @@
 #define DOWNHAUL_ACQUIRE(...) DOWNHAUL_ANNOTATION(acquire_capability(__VA_ARGS__))
 #define DOWNHAUL_TRY_ACQUIRE(...) DOWNHAUL_ANNOTATION(try_acquire_capability(__VA_ARGS__))
 #define DOWNHAUL_RELEASE(...) DOWNHAUL_ANNOTATION(release_capability(__VA_ARGS__))
+#define DOWNHAUL_RETURN_CAPABILITY(lock) DOWNHAUL_ANNOTATION(lock_returned(lock))
 #define DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS DOWNHAUL_ANNOTATION(no_thread_safety_analysis)

@@ -45,7 +45,7 @@ class relay {
     signal_set nobody{};  // taken from all
   };
 
-  void start();
+  void start() DOWNHAUL_REQUIRES(callers_);
   void hand_over(const request& r) noexcept;
   void run() noexcept;
   void serve(const request& r) noexcept;
@@ -54,10 +54,10 @@ class relay {
 
   // Nobody else has this lock when it waits for the relay, which takes no lock at all.
   mutex callers_;
-  bool started_ = false;                  // guarded by callers_
-  int listeners_[most_signals + 1] = {};  // guarded by callers_: subscribers of each
-  signal_set caught_;                     // guarded by callers_: listeners_ != 0
-  std::optional<hold_deadlock_check> something_may_come_;  // guarded by callers_
+  bool started_ DOWNHAUL_GUARDED_BY(callers_) = false;
+  int listeners_[most_signals + 1] = {};             // guarded by callers_: subscribers of each
+  signal_set caught_ DOWNHAUL_GUARDED_BY(callers_);  // listeners_ != 0
+  std::optional<hold_deadlock_check> something_may_come_ DOWNHAUL_GUARDED_BY(callers_);
 
   request request_;                        // [request]
   std::atomic<std::uint32_t> asked_{0};    // [request]
@@ -158,7 +158,7 @@ void relay::set_mask(signal_set unblocked) noexcept {
 
 void relay::add(subscriber& s, signal_set signals, bool joins) {
   abort_if_forked();
-  const std::lock_guard lock{callers_};
+  const lock_scope lock{callers_};
   if (!joins && !s.subscribed_) return;
   start();
   if (!s.subscribed_) s.keep();
@@ -175,7 +175,7 @@ void relay::add(subscriber& s, signal_set signals, bool joins) {
 bool relay::remove(subscriber& s) noexcept {
   if (forked()) return false;  // no relay here, and the lock may be held for ever
   {
-    const std::lock_guard lock{callers_};
+    const lock_scope lock{callers_};
     if (!s.subscribed_) return false;
     s.subscribed_ = false;
     signal_set unheard;
@@ -194,7 +194,7 @@ bool relay::remove(subscriber& s) noexcept {
 
 void relay::drop(signal_set signals, afterwards then) noexcept {
   abort_if_forked();
-  const std::lock_guard lock{callers_};
+  const lock_scope lock{callers_};
   const signal_set ended = signals & caught_;
   if (!ended.empty()) {
     caught_ = caught_ - ended;
@@ -210,7 +210,7 @@ void relay::drop(signal_set signals, afterwards then) noexcept {
 }
 
 bool relay::ignored(int signal) noexcept {
-  const std::lock_guard lock{callers_};
+  const lock_scope lock{callers_};
   return !caught_.has(signal) && is_dropped(signal);
 }
 

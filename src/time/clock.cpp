@@ -71,7 +71,7 @@ std::int64_t clock::now_ns() const noexcept {
 bool clock::arm_quietly(timer_entry& e, std::int64_t when) noexcept {
   timer_shard& s = state_->adopt(e, *this);
   if (when == never) return false;
-  std::lock_guard lock{s.mu};
+  const impl::lock_scope lock{s.mu};
   return s.arm(e, when);
 }
 
@@ -81,7 +81,7 @@ void clock::arm(timer_entry& e, std::int64_t when) noexcept {
 
 bool clock::disarm(timer_entry& e) noexcept {
   timer_shard& s = state_->shard(e);
-  std::lock_guard lock{s.mu};
+  const impl::lock_scope lock{s.mu};
   return s.queue.remove(e);
 }
 
@@ -95,7 +95,7 @@ void clock::attend(std::int64_t when) noexcept {
   if (state_->look_at.load(std::memory_order_seq_cst) <= when) return;  // A2 [deadline]
   keeper* k = nullptr;
   {
-    std::lock_guard lock{state_->keep_mu};
+    const impl::lock_scope lock{state_->keep_mu};
     k = state_->current_keeper.load(std::memory_order_relaxed);  // written under keep_mu
     if (k != nullptr) {
       // Owner and kickers write it under keep_mu; the keeper reads it when it is kicked.
@@ -143,7 +143,7 @@ std::int64_t clock::serve(std::int64_t now) noexcept {
     if (first == nullptr || first_at > now) return first_at;
     std::size_t count = 0;
     {
-      std::lock_guard lock{first->mu};
+      const impl::lock_scope lock{first->mu};
       while (count < most) {
         impl::timer_node* n = first->queue.pop_due(limit);
         if (n == nullptr) break;
@@ -172,7 +172,7 @@ void clock::pass_until(std::int64_t target) noexcept {
     timer_entry* e = nullptr;
     std::int64_t instant = target;
     {
-      std::lock_guard lock{s.mu};
+      const impl::lock_scope lock{s.mu};
       e = static_cast<timer_entry*>(s.queue.pop_due(target));
       s.next.store(s.queue.next(), std::memory_order_seq_cst);  // [deadline] for earliest()
       if (e != nullptr) instant = e->when;
@@ -190,7 +190,7 @@ void clock::pass_until(std::int64_t target) noexcept {
 std::size_t clock::pending() noexcept {
   std::size_t n = 0;
   for (std::size_t i = 0; i < state_->shard_count; ++i) {
-    std::lock_guard lock{state_->shards[i]->mu};
+    const impl::lock_scope lock{state_->shards[i]->mu};
     n += state_->shards[i]->queue.size();
   }
   return n;
@@ -198,7 +198,7 @@ std::size_t clock::pending() noexcept {
 
 bool clock::try_keep(keeper& k) noexcept {
   if (!is_real_) return false;
-  std::lock_guard lock{state_->keep_mu};
+  const impl::lock_scope lock{state_->keep_mu};
   if (state_->current_keeper.load(std::memory_order_relaxed) != nullptr) {  // written under keep_mu
     return false;
   }
@@ -215,7 +215,7 @@ bool clock::try_keep(keeper& k) noexcept {
 
 void clock::stop_keeping(keeper& k) noexcept {
   {
-    std::lock_guard lock{state_->keep_mu};
+    const impl::lock_scope lock{state_->keep_mu};
     if (state_->current_keeper.load(std::memory_order_relaxed) != &k) return;  // see try_keep
     state_->current_keeper.store(nullptr, std::memory_order_relaxed);          // under keep_mu
     k.wake_at.store(never, std::memory_order_relaxed);                         // under keep_mu

@@ -35,20 +35,20 @@ struct alignas(64) timer_shard {
   explicit timer_shard(std::int64_t now) noexcept : queue{now} {}
 
   /// Under mu: `when` was inserted. True: the clock's lookers may have to be told.
-  bool lower(std::int64_t when) noexcept {
+  bool lower(std::int64_t when) noexcept DOWNHAUL_REQUIRES(mu) {
     // Written under mu, which we hold: relaxed.
     if (when >= next.load(std::memory_order_relaxed)) return false;
     next.store(when, std::memory_order_seq_cst);  // A1 [deadline]
     return true;
   }
-  bool arm(timer_entry& e, std::int64_t when) noexcept {
+  bool arm(timer_entry& e, std::int64_t when) noexcept DOWNHAUL_REQUIRES(mu) {
     queue.insert(e, when);
     return lower(when);
   }
 
   shard_mutex mu;
   std::atomic<std::int64_t> next{never};  // [deadline]
-  timer_queue queue;                      // guarded by mu
+  timer_queue queue DOWNHAUL_GUARDED_BY(mu);
 };
 
 struct clock_state {

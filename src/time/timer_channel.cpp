@@ -41,14 +41,14 @@ class timer_channel final : public chan_core, private timer_entry {
     start(c.now_ns(), delay);
   }
   bool stop() noexcept {
-    std::lock_guard lock{mu()};
+    const lock_scope lock{mu()};
     return stop_locked();
   }
   bool reset(std::int64_t delay, std::int64_t period) noexcept {
     const std::int64_t now = owner->now_ns();
     bool was = false;
     const passed_on on = [&] {
-      std::lock_guard lock{mu()};
+      const lock_scope lock{mu()};
       was = stop_locked();
       period_ = period;
       return start_locked(now, delay);
@@ -71,12 +71,12 @@ class timer_channel final : public chan_core, private timer_entry {
 
   void start(std::int64_t now, std::int64_t delay) noexcept {
     finish([&] {
-      std::lock_guard lock{mu()};
+      const lock_scope lock{mu()};
       return start_locked(now, delay);
     }());
   }
 
-  passed_on start_locked(std::int64_t now, std::int64_t delay) noexcept {
+  passed_on start_locked(std::int64_t now, std::int64_t delay) noexcept DOWNHAUL_REQUIRES(mu()) {
     passed_on on;
     const std::int64_t due = due_after(now, delay);
     if (delay <= 0) {
@@ -86,22 +86,22 @@ class timer_channel final : public chan_core, private timer_entry {
     }
     return on;
   }
-  void arm_locked(std::int64_t due, passed_on& on) noexcept {
+  void arm_locked(std::int64_t due, passed_on& on) noexcept DOWNHAUL_REQUIRES(mu()) {
     if (due == never) return;
     timer_shard& s = shard_of(*this);
-    std::lock_guard lock{s.mu};
+    const lock_scope lock{s.mu};
     phase_.store(phase::armed, std::memory_order_relaxed);  // [fire] under both locks
     if (s.arm(*this, due)) on.attend = due;
   }
-  void send_due(std::int64_t due, passed_on& on) noexcept {
+  void send_due(std::int64_t due, passed_on& on) noexcept DOWNHAUL_REQUIRES(mu()) {
     time_point value = to_time_point(due);
     offer_locked(&value, on.wake);  // blocked: a tick is pending already, this one is dropped
   }
-  bool stop_locked() noexcept {
+  bool stop_locked() noexcept DOWNHAUL_REQUIRES(mu()) {
     bool pending = false;
     if (phase_.load(std::memory_order_relaxed) != phase::idle) {  // [fire] mu() is held
       timer_shard& s = shard_of(*this);
-      std::lock_guard lock{s.mu};
+      const lock_scope lock{s.mu};
       s.queue.remove(*this);  // if it is popped, its firing is called off by idle
       pending = true;
       phase_.store(phase::idle, std::memory_order_relaxed);  // [fire] under both locks
@@ -120,7 +120,7 @@ class timer_channel final : public chan_core, private timer_entry {
   void fire_now(std::int64_t now) noexcept {
     const passed_on on = [&] {
       passed_on result;
-      std::lock_guard lock{mu()};
+      const lock_scope lock{mu()};
       if (phase_.load(std::memory_order_acquire) != phase::popped) return result;  // [fire]
       phase_.store(phase::idle, std::memory_order_relaxed);  // [fire] under mu()
       send_due(when, result);
@@ -131,7 +131,7 @@ class timer_channel final : public chan_core, private timer_entry {
     unref();
   }
   // Whole periods after the last due time, and after now: what was missed is dropped.
-  std::int64_t next_tick(std::int64_t due, std::int64_t now) const noexcept {
+  std::int64_t next_tick(std::int64_t due, std::int64_t now) noexcept DOWNHAUL_REQUIRES(mu()) {
     const std::int64_t late = now > due ? subtract_saturated(now, due) : 0;
     return due_after(add_saturated(due, late / period_ * period_), period_);
   }
@@ -152,8 +152,8 @@ class timer_channel final : public chan_core, private timer_entry {
     delete this;
   }
 
-  std::atomic<phase> phase_{phase::idle};  // [fire]
-  std::int64_t period_;                    // guarded by mu(); 0: not a ticker
+  std::atomic<phase> phase_{phase::idle};          // [fire]
+  std::int64_t period_ DOWNHAUL_GUARDED_BY(mu());  // 0: not a ticker
   alignas(time_point) std::byte place_[sizeof(time_point)];
 };
 

@@ -38,7 +38,7 @@ class timer_function final : public timer_entry {
 
   bool stop() noexcept {
     timer_shard& s = shard_of(*this);
-    std::lock_guard lock{s.mu};
+    const lock_scope lock{s.mu};
     return s.queue.remove(*this);
   }
   bool reset(std::int64_t delay);
@@ -54,7 +54,7 @@ class timer_function final : public timer_entry {
   // A run under way; on the stack of its goroutine.
   struct run {
     explicit run(timer_function& t) noexcept : timer{t}, who{&this_waiter()} {
-      std::lock_guard lock{shard_of(timer).mu};
+      const lock_scope lock{shard_of(timer).mu};
       next = std::exchange(timer.runs_, this);
     }
     run(const run&) = delete;
@@ -105,7 +105,7 @@ class timer_function final : public timer_entry {
     goroutine* g = nullptr;
     {
       // As many pops as firings: there is one for each, no matter whose.
-      std::lock_guard lock{shard_of(t).mu};
+      const lock_scope lock{shard_of(t).mu};
       g = t.started_;
       t.started_ = closure_of(g).next_started;
     }
@@ -181,21 +181,21 @@ bool timer_function::reset(std::int64_t delay) {
   bool was = false;
   bool sooner = false;
   for (;;) {
-    std::unique_lock lock{s.mu};
-    if (prepared_ == nullptr && spare == nullptr && due != never) {
-      lock.unlock();
-      spare = prepare();
-      continue;
+    {
+      const lock_scope lock{s.mu};
+      if (prepared_ == nullptr) prepared_ = std::exchange(spare, nullptr);
+      if (prepared_ != nullptr || due == never) {
+        if (delay > 0) {
+          was = s.queue.move(*this, due);
+          sooner = due != never && s.lower(due);
+        } else {
+          was = s.queue.remove(*this);
+          at_once = take_run_locked();
+        }
+        break;
+      }
     }
-    if (prepared_ == nullptr) prepared_ = std::exchange(spare, nullptr);
-    if (delay > 0) {
-      was = s.queue.move(*this, due);
-      sooner = due != never && s.lower(due);
-    } else {
-      was = s.queue.remove(*this);
-      at_once = take_run_locked();
-    }
-    break;
+    spare = prepare();
   }
   if (spare != nullptr) discard_goroutine(spare);
   if (at_once != nullptr) start_goroutine(at_once);
@@ -208,19 +208,19 @@ void timer_function::drop() noexcept {
   goroutine* unused = nullptr;
   bool last = false;
   for (;;) {
-    std::unique_lock lock{s.mu};
-    s.queue.remove(*this);
-    if (holders_ > 1 && !runs_here_locked()) {
-      waiter& me = this_waiter();
+    waiter& me = this_waiter();
+    {
+      const lock_scope lock{s.mu};
+      s.queue.remove(*this);
+      if (holders_ == 1 || runs_here_locked()) {
+        unused = std::exchange(prepared_, nullptr);
+        last = --holders_ == 0;
+        break;
+      }
       me.prepare();
       dropper_ = &me;
-      lock.unlock();
-      me.park(wait_reason::callback_wait);
-      continue;
     }
-    unused = std::exchange(prepared_, nullptr);
-    last = --holders_ == 0;
-    break;
+    me.park(wait_reason::callback_wait);
   }
   if (unused != nullptr) discard_goroutine(unused);
   if (last) destroy();
@@ -231,7 +231,7 @@ void timer_function::detach() noexcept {
   goroutine* unused = nullptr;
   bool last = false;
   {
-    std::lock_guard lock{s.mu};
+    const lock_scope lock{s.mu};
     detached_ = true;
     if (!queued()) {
       unused = std::exchange(prepared_, nullptr);
@@ -246,7 +246,7 @@ void timer_function::end(const run& ended) noexcept {
   waiter* wake = nullptr;
   bool last = false;
   {
-    std::lock_guard lock{shard_of(*this).mu};
+    const lock_scope lock{shard_of(*this).mu};
     run** link = &runs_;
     while (*link != &ended) link = &(*link)->next;
     *link = ended.next;

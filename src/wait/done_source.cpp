@@ -7,7 +7,7 @@
 namespace downhaul::impl {
 
 bool done_source::add(observer& o) noexcept {
-  std::lock_guard lock{mu_};
+  const lock_scope lock{mu_};
   std::uintptr_t word = word_.load(std::memory_order_acquire);  // [done] pairs with C1
   do {
     if ((word & closed_bit) != 0) return false;
@@ -20,14 +20,14 @@ bool done_source::add(observer& o) noexcept {
 }
 
 bool done_source::remove(observer& o) noexcept {
-  std::lock_guard lock{mu_};
+  const lock_scope lock{mu_};
   if (!o.linked()) return false;
   observer_list<observer>::remove(o);
   return true;
 }
 
 std::size_t done_source::observers() noexcept {
-  std::lock_guard lock{mu_};
+  const lock_scope lock{mu_};
   return observers_.count();
 }
 

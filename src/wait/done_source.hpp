@@ -55,9 +55,9 @@ class done_source : public context_head {
       : context_head{refs}, word_{open_word} {}
   ~done_source() = default;
 
-  std::atomic<std::uintptr_t> word_;   // [done]
-  ranked_mutex<rank::context> mu_;     // one node's at a time
-  observer_list<observer> observers_;  // guarded by mu_
+  std::atomic<std::uintptr_t> word_;  // [done]
+  ranked_mutex<rank::context> mu_;    // one node's at a time
+  observer_list<observer> observers_ DOWNHAUL_GUARDED_BY(mu_);
 };
 
 }  // namespace downhaul::impl

@@ -42,7 +42,7 @@ thread_record& take_record() noexcept {
   record_list& list = records();
   thread_record* r = nullptr;
   {
-    std::lock_guard lock{list.mu};
+    const lock_scope lock{list.mu};
     r = list.free;
     if (r != nullptr) list.free = r->next_free;
   }
@@ -66,7 +66,7 @@ void give_back(thread_record& r) noexcept {
   r.at = nullptr;
   r.clock = nullptr;
   r.coarse_now = 0;
-  std::lock_guard lock{list.mu};
+  const lock_scope lock{list.mu};
   r.next_free = list.free;
   list.free = &r;
 }
