@@ -48,16 +48,13 @@ void pool_worker::hint_work() noexcept {
 void pool_worker::stop_searching(bool found) noexcept {
   if (!searching_) return;
   searching_ = false;
-  // [idle] acq_rel: the next one who reads zero may wake a sleeper again
-  const bool last = core->searching_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  core->searching_.fetch_sub(1, std::memory_order_seq_cst);  // F1 [idle]
   if (pool_worker* const waker = std::exchange(woken_by_, nullptr)) {
     // Tuning; any value is right.
     const std::uint32_t patience = waker->patience_.load(std::memory_order_relaxed);
     waker->patience_.store(found ? patience / 2 : std::min(patience * 2 + 1, most_patience),
                            std::memory_order_relaxed);  // tuning
   }
-  // Who skipped a wake because of us must not be forgotten: see whether more is waiting.
-  if (found && last && core->size_.load(std::memory_order_acquire) != 0) core->wake_one(nullptr);
 }
 
 goroutine* pool_worker::search() noexcept {
@@ -98,19 +95,21 @@ goroutine* pool_worker::find_work() noexcept {
     // [attention] attend() looks closer
     if (attention_.load(std::memory_order_relaxed) && !attend()) return nullptr;
     serve_clock();
-    if (goroutine* g = take_slot()) return g;  // the clock may have made some ready
-    if (goroutine* g = ring_.pop()) return g;
-    goroutine* g = core->take_common(ring_);
+    goroutine* g = take_slot();  // the clock may have made some ready
+    if (g == nullptr) g = ring_.pop();
+    if (g == nullptr) g = core->take_common(ring_);
     if (g == nullptr) g = search();
-    if (g != nullptr) {
-      stop_searching(true);
-      return g;
+    // Also where it was our own: while we run it nobody must count on us.
+    stop_searching(g != nullptr);
+    if (g == nullptr && (g = sleep()) != nullptr) stop_searching(true);
+    if (g == nullptr) continue;
+    // F2 [idle] Somebody may have woken nobody because we searched.
+    if (core->size_.load(std::memory_order_seq_cst) != 0 &&
+        // [idle] who sleeps did so before what is in the queue came: that load has made it visible
+        core->sleeping_.load(std::memory_order_relaxed) != 0) {
+      core->wake_one(nullptr);
     }
-    stop_searching(false);
-    if ((g = sleep()) != nullptr) {
-      stop_searching(true);
-      return g;
-    }
+    return g;
   }
 }
 
@@ -143,12 +142,15 @@ goroutine* pool_worker::look_around(bool first) noexcept {
 
 void pool_worker::kick_keeper(keeper& k) noexcept {
   pool_worker& me = *static_cast<clock_keeper&>(k).owner;
-  std::uint32_t expected = asleep;
-  // [doze] release: pairs with the acquire in sleep, which then reads keeper_.wake_at.
-  if (me.doze_.compare_exchange_strong(expected, kicked, std::memory_order_release,
-                                       std::memory_order_relaxed)) {  // [doze] awake: nothing to do
-    futex_wake_one(me.doze_);
+  std::uint32_t seen = me.doze_.load(std::memory_order_relaxed);  // the exchange decides
+  // K1 [doze] release: pairs with the acquire in sleep, which then reads keeper_.wake_at. Also over a
+  // kick that was not seen yet: a mere look would not be in order with what wake_at was set to.
+  // Awake: it reads wake_at before it sleeps again. Ends: each turn it was woken or kicked.
+  while (seen != awake &&
+         !me.doze_.compare_exchange_weak(seen, kicked, std::memory_order_release,
+                                         std::memory_order_relaxed)) {  // [doze] looked at again
   }
+  if (seen == asleep) futex_wake_one(me.doze_);
 }
 
 // Until when to sleep, given what there is to do meanwhile.
@@ -182,7 +184,7 @@ goroutine* pool_worker::sleep() noexcept {
   // [doze] acquire: pairs with rouse and kick_keeper
   while (found == nullptr && doze_.load(std::memory_order_acquire) != awake) {
     std::uint32_t was_kicked = kicked;
-    // [doze] nothing to publish; a failure means asleep or awake
+    // K2 [doze] acquire: pairs with K1; a failure means asleep or awake
     doze_.compare_exchange_strong(was_kicked, asleep, std::memory_order_acquire,
                                   std::memory_order_relaxed);  // [doze]
     const std::int64_t until = sleep_until(looks, patience);
@@ -247,8 +249,8 @@ void runtime_core::woke_up(pool_worker& w) noexcept {
 }
 
 pool_worker* runtime_core::pop_sleeper(pool_worker* waker) noexcept {
-  // [idle] somebody who searches will look at queue_ before it sleeps, or wake the next.
-  if (sleepers_ == nullptr || searching_.load(std::memory_order_relaxed) != 0) return nullptr;
+  // P2 [idle] somebody who searches will look at queue_ before it sleeps, or wake the next.
+  if (sleepers_ == nullptr || searching_.load(std::memory_order_seq_cst) != 0) return nullptr;
   pool_worker* const w = sleepers_;
   sleepers_ = w->next_sleeper_;
   w->asleep_ = false;

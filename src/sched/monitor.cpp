@@ -189,7 +189,7 @@ void pool_worker::retire() noexcept {
     const lock_scope held{core->mu_};
     if (n != 0) {
       core->queue_.append(rest);
-      core->size_.fetch_add(n, std::memory_order_release);  // I3, under mu_
+      core->size_.fetch_add(n, std::memory_order_seq_cst);  // P1 [idle]
     }
     if (core->stopping_) return;
     // We may have been woken for what is in the queue: then somebody else has to be. Under mu_.
@@ -203,8 +203,16 @@ void pool_worker::retire() noexcept {
   }
   if (taken != nullptr) core->rouse(*taken);
   if (quiet) futex_wake_all(core->progress_);
-  // R [doze]
-  while (doze_.load(std::memory_order_acquire) != awake) futex_wait(doze_, asleep);
+  // Who woke us from an earlier sleep, or kicked us in it, may come only now: retired_ decides.
+  for (;;) {
+    if (doze_.load(std::memory_order_acquire) == asleep) {  // [doze] pairs with wake
+      futex_wait(doze_, asleep);
+      continue;
+    }
+    const lock_scope held{core->mu_};
+    if (!retired_) break;
+    doze_.store(asleep, std::memory_order_relaxed);  // [doze] whoever takes us off stores later
+  }
   refresh_now();
 }
 

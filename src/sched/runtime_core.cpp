@@ -120,8 +120,7 @@ void runtime_core::inject(goroutine& g) noexcept {
     stopped = stopping_;
     if (!stopped) {
       queue_.push_back(g);
-      // Under mu_; seq_cst is not needed for [idle], which the lock settles.
-      size_.fetch_add(1, std::memory_order_release);
+      size_.fetch_add(1, std::memory_order_seq_cst);  // P1 [idle]
       taken = pop_sleeper(nullptr);
     }
   }
@@ -156,7 +155,7 @@ void runtime_core::push_common(goroutine_list& some, std::uint32_t n) noexcept {
   {
     const lock_scope held{mu_};
     queue_.append(some);
-    size_.fetch_add(n, std::memory_order_release);  // under mu_
+    size_.fetch_add(n, std::memory_order_seq_cst);  // P1 [idle]
     taken = pop_sleeper(nullptr);
   }
   if (taken != nullptr) rouse(*taken);
@@ -224,7 +223,10 @@ void runtime_core::tell_to_stop() noexcept {
     }
     asleep = std::exchange(sleepers_, nullptr);
     spare = std::exchange(spares_, nullptr);
-    for (pool_worker* w = spare; w != nullptr; w = w->next_sleeper_) add_busy(1);
+    for (pool_worker* w = spare; w != nullptr; w = w->next_sleeper_) {
+      w->retired_ = false;
+      add_busy(1);
+    }
   }
   // Pairs with the publication of workers.
   for (pool_worker* w = all_.load(std::memory_order_acquire); w != nullptr; w = w->next_worker) {

@@ -20,10 +20,16 @@
 //
 // [idle]  A worker goes to sleep only under mu_, having found queue_ empty there; whoever pushes to
 //         queue_ under mu_ takes a sleeper off the list under the same lock, unless a searcher is
-//         about, who will look at queue_ under the lock before it sleeps. Hence no wake-up is lost.
+//         about, who will look at queue_ under the lock before it sleeps, and without it before it
+//         runs anything. Hence no wake-up is lost.
+//           pusher:    P1 size_ up           P2 read searching_; zero: take a sleeper
+//           searcher:  F1 searching_ down    F2 before it runs what it found, there or in any later
+//                                            round: read size_; not zero: wake one
+//         Required: P2 sees F1 or F2 sees P1. All four are seq_cst: F1 and F2 are outside mu_.
 //         A worker's own ring and slot are different: their owner is awake and will run them, so
 //         that waking somebody is a matter of speed only; there a stale hint costs time, which the
 //         lookout and the monitor bound.
+// Model:  tests/models/worker_sleep.pml
 #pragma once
 
 #include <array>

@@ -155,6 +155,11 @@ class alignas(64) pool_worker final : public worker {
 
   // [doze]  asleep: set by the thread under the core's lock. asleep → kicked: the clock's keeper is
   //         to read its deadline again. Any → awake: roused by whoever took it off its list.
+  //   kicker: set keeper_.wake_at; K1 exchange to kicked.  keeper: K2 CAS kicked→asleep; read wake_at.
+  //   K1 and K2 are in the word's own order: the keeper reads what was set, or K1 finds it asleep.
+  //   A wake or a kick may come late: when its thread has woken by itself, and sleeps or is retired
+  //   once more. A sleeper looks again at all there is; a retired one at retired_.
+  //   Model: tests/models/worker_doze.pml
   enum : std::uint32_t { awake, asleep, kicked };
 
   // Shared.

@@ -18,6 +18,7 @@
 #include "downhaul/clock.hpp"
 #include "downhaul/go.hpp"
 #include "downhaul/runtime.hpp"
+#include "downhaul/timer.hpp"
 #include "platform/sanitizer.hpp"
 #include "sched/run_ring.hpp"
 #include "support/seed.hpp"
@@ -97,6 +98,40 @@ TEST(run_ring, owner_and_thieves_hand_out_each_exactly_once) {
   over = true;
   for (auto& t : thieves) t.join();
   for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(taken[i], 1) << i;
+}
+
+// The worker that is woken for what came from outside finds a timer due first, and runs its function.
+// Then the others have to be told of the rest: who runs something searches no more.
+TEST(scheduler, a_worker_woken_for_new_work_that_finds_a_timer_due_wakes_another_for_the_work) {
+  for (int round = 0; round < 3; ++round) {
+    test_runtime rt{3};
+    std::atomic<bool> due{false};
+    std::atomic<bool> ran{false};
+    std::atomic<bool> in_time{false};
+    std::atomic<bool> stop{false};
+    const auto wait_for = [](const std::atomic<bool>& flag) {
+      const auto until = steady_clock::now() + std::chrono::seconds{2};
+      while (!flag && steady_clock::now() < until) std::this_thread::yield();
+      return flag.load();
+    };
+    rt.go([&] {
+      // Nobody looks at the clock: this worker is busy, the others have no thread yet, and the watch
+      // leaves them 10 ms.
+      const downhaul::timer t{milliseconds{1}, [&] {
+                                in_time = wait_for(ran);  // never gives way
+                                stop = true;
+                              }};
+      const auto at = steady_clock::now() + milliseconds{1};
+      while (steady_clock::now() <= at) {
+      }
+      due = true;
+      while (!stop) std::this_thread::yield();  // the thread's, not the goroutine's
+    });
+    while (!due) std::this_thread::yield();
+    rt.go([&] { ran = true; });
+    rt.run_until_parked();
+    EXPECT_TRUE(in_time);
+  }
 }
 
 TEST(scheduler, runs_each_goroutine_exactly_once) {
