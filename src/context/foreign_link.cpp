@@ -11,15 +11,15 @@
 namespace downhaul::impl {
 namespace {
 
-// What `child` is to end with, now that the done of `parent` is closed. Runs user code.
-const end_record& read_ending(const context_head* parent, const cancel_node& child) {
+// What makes the record of how `child` ends: a maker of contexts can throw, who ends them cannot.
+using record_maker = const end_record& (*)(std::error_code, std::exception_ptr,
+                                           const context_head& owner);
+
+// The done of `parent` is closed. Runs user code.
+void end_now(cancel_node& child, const context_head* parent, record_maker record) {
   ending e = ending_of(parent);
   if (!e.err) fatal("context: internal error: missing cancel error");
-  return record_for(e.err, std::move(e.cause), child);
-}
-
-void end_now(cancel_node& child, const context_head* parent) {
-  const end_record& why = read_ending(parent, child);
+  const end_record& why = record(e.err, std::move(e.cause), child);
   if (!cancel_tree(child, why, canceller::user) && why.owner == &child) free_record(&why);
 }
 
@@ -60,7 +60,7 @@ void foreign_link::hang(cancel_node& child, context_head& parent, foreign_link*&
   source* done = node_access::done_of(&parent);
   if (done == nullptr) return;
   if (done->ready()) {
-    end_now(child, &parent);
+    end_now(child, &parent, record_or_throw);
     return;
   }
   auto* link = new foreign_link{child, parent};
@@ -97,7 +97,8 @@ void foreign_link::hang_on_done(source& done) noexcept {
   waiter_.try_win(node_);
   discard(
       prepared_.exchange(nullptr, std::memory_order_relaxed));  // [link] decided by the election
-  end_now(child, context_access::node(parent_));                // detaches, and may free this
+  // Detaches, and may free this.
+  end_now(child, context_access::node(parent_), record_for);
 }
 
 void foreign_link::hang_on_after_func(user_node& parent) {
@@ -156,7 +157,7 @@ void foreign_link::run() {
   }
   if (child != nullptr) {
     const source_ref<cancel_node> hold = source_ref<cancel_node>::adopt(child);
-    end_now(*child, context_access::node(parent_));
+    end_now(*child, context_access::node(parent_), record_for);
   }
   unref();
 }

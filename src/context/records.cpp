@@ -67,19 +67,43 @@ end_record* make_record(std::error_code err, std::exception_ptr cause,
   return new (std::nothrow) end_record{err, std::move(cause), &owner};
 }
 
+namespace {
+
+// Null: there is none.
+const end_record* shared_record(std::error_code err) noexcept {
+  if (err == errc::canceled) return &fixed().canceled;
+  if (err == errc::deadline_exceeded) return &fixed().deadline_exceeded;
+  return nullptr;
+}
+
+// Null: no memory.
+const end_record* find_or_make(std::error_code err, std::exception_ptr cause,
+                               const context_head& owner) noexcept {
+  if (cause == nullptr) {
+    if (const end_record* shared = shared_record(err)) return shared;
+  }
+  return make_record(err, std::move(cause), owner);
+}
+
+}  // namespace
+
+const end_record& record_or_throw(std::error_code err, std::exception_ptr cause,
+                                  const context_head& owner) {
+  const end_record* r = find_or_make(err, std::move(cause), owner);
+  if (r == nullptr) throw std::bad_alloc{};
+  return *r;
+}
+
 const end_record& record_for(std::error_code err, std::exception_ptr cause,
                              const context_head& owner) noexcept {
-  if (cause == nullptr) {
-    if (err == errc::canceled) return fixed().canceled;
-    if (err == errc::deadline_exceeded) return fixed().deadline_exceeded;
-  }
-  const end_record* made = make_record(err, std::move(cause), owner);
-  return made != nullptr ? *made : fixed().canceled;
+  if (const end_record* r = find_or_make(err, std::move(cause), owner)) return *r;
+  const end_record* nearest = shared_record(err);
+  return nearest != nullptr ? *nearest : fixed().canceled;
 }
 
 void free_record(const end_record* r) noexcept { delete r; }
 
-std::exception_ptr plain_cause(std::error_code err) noexcept {
+std::exception_ptr plain_cause(std::error_code err) {
   // Made on first use, then shared.
   static const immortal<std::exception_ptr> canceled{
       std::make_exception_ptr(context_error{errc::canceled})};

@@ -52,13 +52,17 @@ inline std::uintptr_t address_of(const end_record& r) noexcept {
 /// A record that `owner` frees; null when there is no memory.
 end_record* make_record(std::error_code err, std::exception_ptr cause,
                         const context_head& owner) noexcept;
-/// The shared record for this err and cause if there is one, else as above, else `canceled`.
+/// The shared record for this err and cause if there is one, else as above. Throws std::bad_alloc.
+const end_record& record_or_throw(std::error_code err, std::exception_ptr cause,
+                                  const context_head& owner);
+/// The same, where nobody could be told: without memory the shared record that comes nearest, for a
+/// user's own code `canceled`, and the cause is lost.
 const end_record& record_for(std::error_code err, std::exception_ptr cause,
                              const context_head& owner) noexcept;
 void free_record(const end_record* r) noexcept;
 
-/// The cause of what ended without one: a context_error with `err`.
-std::exception_ptr plain_cause(std::error_code err) noexcept;
+/// The cause of what ended without one: a context_error with `err`. Throws std::bad_alloc.
+std::exception_ptr plain_cause(std::error_code err);
 
 /// err and cause as they are now; the cause is null while open and when nothing richer is known.
 struct ending {

@@ -25,9 +25,9 @@ class timed_node final : public extended_node, public timer_entry {
         own_{at, &on},
         place_{clock_state::of(on).adopt(*this, on)} {}
 
-  /// With a deadline; after_expiry is what it ends with then.
+  /// With a deadline; `cause` is what it ends with then. Throws std::bad_alloc.
   void make_deadline(std::int64_t now, std::exception_ptr cause) {
-    ending_ = &record_for(errc::deadline_exceeded, std::move(cause), *this);
+    ending_ = &record_or_throw(errc::deadline_exceeded, std::move(cause), *this);
     deadline_ = &own_;
     attach_anyhow();  // a parent that has ended goes before a deadline that has passed
     if (closed()) return;
