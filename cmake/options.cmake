@@ -7,6 +7,7 @@ option(DOWNHAUL_BENCH "Build the benchmarks (Google Benchmark is needed)" OFF)
 option(DOWNHAUL_WERROR "Treat warnings as errors" OFF)
 option(DOWNHAUL_CHECKED "Check lock order and further misuse while the program runs; slower" OFF)
 option(DOWNHAUL_PCH "Precompile GoogleTest for the tests; builds faster" ON)
+option(DOWNHAUL_VALGRIND "Tell Valgrind of the stacks, and run the tests under it" OFF)
 set(DOWNHAUL_SANITIZE "" CACHE STRING "address (with UBSan), thread, or empty for none")
 set_property(CACHE DOWNHAUL_SANITIZE PROPERTY STRINGS "" address thread)
 

@@ -14,9 +14,20 @@ set(downhaul_test_environment
   "TSAN_OPTIONS=atexit_sleep_ms=0:halt_on_error=1:second_deadlock_stack=1")
 
 set(downhaul_test_timeout 120)  # seconds
+set(downhaul_under "")
+if(DOWNHAUL_VALGRIND)
+  set(downhaul_test_timeout 1200)
+  # Threads in turn, or one that spins keeps the others out. What is left at the end is checked by the tests.
+  set(downhaul_under valgrind --quiet --error-exitcode=97 --fair-sched=yes --leak-check=full
+    --errors-for-leak-kinds=definite --run-libc-freeres=no)
+endif()
 
 function(downhaul_ctest name)
-  add_test(NAME ${name} COMMAND ${ARGN})
+  list(POP_FRONT ARGN program)
+  if(TARGET ${program} AND downhaul_under)
+    set(program $<TARGET_FILE:${program}>)  # add_test looks for a target in the first word alone
+  endif()
+  add_test(NAME ${name} COMMAND ${downhaul_under} ${program} ${ARGN})
   set_tests_properties(${name} PROPERTIES
     TIMEOUT ${downhaul_test_timeout}
     ENVIRONMENT "${downhaul_test_environment}")

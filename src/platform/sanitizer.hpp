@@ -5,7 +5,7 @@
 // Ownership  none. lsan_register_root only lends the leak checker a range to scan.
 // Threads    every function may be called from any thread.
 // Cost       nothing in a plain build.
-// Source     sanitizer/common_interface_defs.h, lsan_interface.h.
+// Source     sanitizer/common_interface_defs.h, lsan_interface.h, valgrind.h.
 
 #pragma once
 
@@ -33,6 +33,10 @@
 #define DOWNHAUL_TSAN 0
 #endif
 
+#ifndef DOWNHAUL_VALGRIND
+#define DOWNHAUL_VALGRIND 0
+#endif
+
 // A function that changes stacks must carry no instrumentation at all, not even function entry and
 // exit: its entry would be recorded on one stack and its exit on another. Clang's
 // no_sanitize("thread") keeps entry and exit, so the stronger attribute is needed there.
@@ -52,6 +56,9 @@
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/lsan_interface.h>
 #endif
+#if DOWNHAUL_VALGRIND
+#include <valgrind/valgrind.h>
+#endif
 
 namespace downhaul::impl {
 
@@ -69,6 +76,23 @@ inline void lsan_unregister_root([[maybe_unused]] const void* begin,
                                  [[maybe_unused]] std::size_t size) noexcept {
 #if DOWNHAUL_ASAN
   __lsan_unregister_root_region(begin, size);
+#endif
+}
+
+/// Tells Valgrind that `[limit, top)` is a stack, so that a switch to it is not taken for a long jump
+/// of the stack pointer. Returns the number to unregister it with.
+inline unsigned valgrind_register_stack([[maybe_unused]] const void* limit,
+                                        [[maybe_unused]] const void* top) noexcept {
+#if DOWNHAUL_VALGRIND
+  return VALGRIND_STACK_REGISTER(limit, top);
+#else
+  return 0;
+#endif
+}
+
+inline void valgrind_unregister_stack([[maybe_unused]] unsigned number) noexcept {
+#if DOWNHAUL_VALGRIND
+  VALGRIND_STACK_DEREGISTER(number);
 #endif
 }
 

@@ -93,6 +93,7 @@ void unmap(region& r) noexcept {
   const std::byte* const end = r.end.load(std::memory_order_relaxed);
   for (std::size_t i = 0; i < cut; ++i) {
     mprotected += descriptors[i].guard == guard_kind::mprotect;
+    valgrind_unregister_stack(descriptors[i].valgrind_number);
 #if DOWNHAUL_TSAN
     if (descriptors[i].tsan_fiber != nullptr) __tsan_destroy_fiber(descriptors[i].tsan_fiber);
 #endif
@@ -222,8 +223,8 @@ stack* stack_pool::take_free_or_cut(bool& is_new) noexcept {
   std::byte* const end =  // the same
       const_cast<std::byte*>(r->begin.load(std::memory_order_relaxed)) + (index + 1) * stride;
   stack* const s = r->descriptors.load(std::memory_order_relaxed) + index;  // the same
-  new (s)
-      stack{end - stack_size_, end, nullptr, nullptr, nullptr, nullptr, guard_kind::canary, false};
+  new (s) stack{end - stack_size_,  end,   nullptr, nullptr, nullptr, nullptr,
+                guard_kind::canary, false, 0};
   r->cut.store(index + 1, std::memory_order_release);  // W [region], read by find_stack
   if (index + 1 == r->count) open_ = r->next_open;
   is_new = true;
@@ -253,6 +254,7 @@ stack* stack_pool::acquire() noexcept {
   if (is_new) {
     const std::size_t guard = stacks::rounded_guard_size();
     s->guard = install_guard(s->limit - guard, guard);
+    s->valgrind_number = valgrind_register_stack(s->limit, s->top);
   }
   if (s->guard == guard_kind::canary && !s->touched) stacks::write_canary(*s);
   s->touched = true;

@@ -50,6 +50,7 @@ struct stack {
   stack* newer;      // guarded by the pool's lock
   guard_kind guard;  // constant once acquire has returned it
   bool touched;      // may have pages; owned by the holder, or by the pool while free
+  unsigned valgrind_number;  // constant once acquire has returned it
 
   std::size_t size() const noexcept { return static_cast<std::size_t>(top - limit); }
 };

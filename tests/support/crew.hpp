@@ -33,7 +33,7 @@ inline std::ostream& operator<<(std::ostream& out, place p) {
   return out << (p == place::threads ? "threads" : p == place::goroutines ? "goroutines" : "mixed");
 }
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || defined(DOWNHAUL_VALGRIND)
 inline constexpr bool sanitized = true;
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
