@@ -93,10 +93,8 @@ active proctype owner() {
     assert(running == 0 && started == 0);
     assert(runs + prevented == armings);
     gone = 1;
-    if
-    :: last -> destroy()
-    :: else -> assert(false)
-    fi
+    assert(last);
+    destroy()
   :: true ->
     /* detach */
     lock();
