@@ -101,8 +101,11 @@ goroutine* pool_worker::find_work() noexcept {
     if (g == nullptr) g = search();
     // Also where it was our own: while we run it nobody must count on us.
     stop_searching(g != nullptr);
-    if (g == nullptr && (g = sleep()) != nullptr) stop_searching(true);
-    if (g == nullptr) continue;
+    if (g == nullptr) {
+      g = sleep();
+      if (g == nullptr) continue;
+      stop_searching(true);
+    }
     // F2 [idle] Somebody may have woken nobody because we searched.
     if (core->size_.load(std::memory_order_seq_cst) != 0 &&
         // [idle] who sleeps did so before what is in the queue came: that load has made it visible
@@ -133,9 +136,8 @@ goroutine* pool_worker::look_around(bool first) noexcept {
       if (goroutine* stolen = v->ring_.steal_half_into(ring_)) return stolen;
     }
     // R [slot] acquire. The one we saw, or the next that was put there: either may run here.
-    if (stale && g != nullptr && (g = v->slot_.exchange(nullptr, std::memory_order_acq_rel))) {
-      return g;
-    }
+    if (stale && g != nullptr) g = v->slot_.exchange(nullptr, std::memory_order_acq_rel);
+    if (stale && g != nullptr) return g;
   }
   return nullptr;
 }
