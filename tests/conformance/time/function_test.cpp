@@ -20,7 +20,6 @@
 #include "support/crew.hpp"
 #include "support/parked.hpp"
 #include "support/test_runtime.hpp"
-#include "wait/thread_record.hpp"
 
 namespace {
 
@@ -181,26 +180,50 @@ TEST(TIME_053, the_old_and_the_new_run_may_overlap) {
   go_on.close();
 }
 
-TEST(TIME_054, f_runs_beside_a_pair_that_never_stops_talking) {
+TEST(TIME_054, f_runs_beside_a_pair_that_wakes_each_other_for_ever) {
   // real clock: time passes by itself while one worker is never idle.
   downhaul_test::test_runtime rt{1};
   rt.run([] {
-    for (int i = 0; i < 20; ++i) {
-      auto ball = dh::make_chan<bool>(1);
+    for (int i = 0; i < 100; ++i) {
+      auto ping = dh::make_chan<bool>(1);
+      auto pong = dh::make_chan<bool>(1);
       std::atomic<bool> stop{false};
       dh::wait_group wg;
+      wg.go([=, &stop] {
+        while (!stop) {
+          ping.send(true);
+          pong.recv();
+        }
+        ping.close();
+      });
+      wg.go([=] {
+        while (ping.recv()) pong.send(true);
+      });
       dh::timer t{1us, [&] { stop = true; }};
-      for (int side = 0; side < 2; ++side) {
-        wg.go([ball, &stop] {
-          while (!stop) {
-            ball.send(true);
-            ball.recv();
-          }
-        });
-      }
       wg.wait();
       EXPECT_FALSE(t.stop());
     }
+  });
+}
+
+TEST(TIME_054, f_runs_beside_a_pair_that_never_waits) {
+  // real clock: as above; each finds what it sent itself, so there is not even a wait.
+  downhaul_test::test_runtime rt{1};
+  rt.run([] {
+    auto ball = dh::make_chan<bool>(1);
+    std::atomic<bool> stop{false};
+    dh::wait_group wg;
+    dh::timer t{1us, [&] { stop = true; }};
+    for (int side = 0; side < 2; ++side) {
+      wg.go([ball, &stop] {
+        while (!stop) {
+          ball.send(true);
+          ball.recv();
+        }
+      });
+    }
+    wg.wait();
+    EXPECT_FALSE(t.stop());
   });
 }
 

@@ -3,7 +3,7 @@
 //
 // manual_time.hpp — a test's own time, moved by hand, on which nothing may be left.
 //
-// Idea       manual_time time;  dh::timer t{1h};  time.advance(1h);  — for the test's plain thread.
+// Idea       manual_time time;  dh::timer t{1h};  time.advance(1h);  — for the test's own thread.
 // Ownership  Make it first in the test: what the test makes afterwards is gone when it looks.
 // Threads    advance from anywhere; the rest from the test's own.
 #pragma once
@@ -17,7 +17,7 @@
 #include "downhaul/clock.hpp"
 #include "downhaul/error.hpp"
 #include "downhaul/testing/manual_clock.hpp"
-#include "wait/thread_record.hpp"
+#include "support/test_runtime.hpp"
 
 namespace downhaul_test {
 

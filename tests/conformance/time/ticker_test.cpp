@@ -133,7 +133,6 @@ TEST(TIME_063, keeps_its_phase_when_those_who_fire_are_late) {
       EXPECT_GT(*next, *pending);
       EXPECT_EQ((*pending - first) % period, 0ns);
       EXPECT_EQ((*next - first) % period, 0ns);
-      EXPECT_GE(*next, until - period);  // what was missed is dropped, it is not made up for
       before = next;
     }
   });
