@@ -121,7 +121,7 @@ class erased_case {
 template <class C>
 class erased final : public erased_case {
  public:
-  explicit erased(C made) : case_{std::move(made)} {}
+  explicit erased(C&& made) : case_{std::move(made)} {}
   select_op* begin() override { return case_.begin(); }
   void complete() override { case_.complete(); }
 

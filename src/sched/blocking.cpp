@@ -13,6 +13,7 @@
 #include "downhaul/blocking.hpp"
 
 #include <mutex>
+#include <type_traits>
 
 #include "platform/fork.hpp"
 #include "platform/futex.hpp"
@@ -90,10 +91,10 @@ struct helper_cache {
   ranked_mutex<rank::leaf> mu;
   helper* idle DOWNHAUL_GUARDED_BY(mu) = nullptr;
 };
-helper_cache& helpers() noexcept {
-  static helper_cache& never_destroyed = *new helper_cache;
-  return never_destroyed;
-}
+constinit helper_cache all_helpers;
+static_assert(std::is_trivially_destructible_v<helper_cache>);
+
+helper_cache& helpers() noexcept { return all_helpers; }
 
 void serve(job& task) noexcept {
   const hold_deadlock_check something_may_happen;
@@ -136,13 +137,15 @@ bool wait_for_task(helper& self) noexcept {
   return true;
 }
 
-void help(void* arg) {
+void* help(void* arg) {
+  const counted_thread here{"dh-blocking"};
   mark_runtime_thread();
   auto* const self = static_cast<helper*>(arg);
   do {
     serve(*self->task);
   } while (wait_for_task(*self));
   delete self;
+  return nullptr;
 }
 
 void submit(job& task) {
@@ -155,7 +158,7 @@ void submit(job& task) {
   if (h == nullptr) {
     auto fresh = std::make_unique<helper>();
     fresh->task = &task;
-    start_detached_thread("dh-blocking", help, fresh.get());
+    start_detached_thread(help, fresh.get());
     static_cast<void>(fresh.release());  // its thread's
     return;
   }
@@ -222,8 +225,9 @@ void run_blocking(const context& ctx, const blocking_call& call, const blocking_
   job stop{interrupt, home_here()};
   try {
     start_help(stop);
-  } catch (const std::system_error&) {
-    // No thread left: better from here than not at all, since f may never end without it.
+  } catch (...) {
+    // No thread or no memory left: better from here than not at all, since f may never end without
+    // it, and what it uses lies on our stack.
     stop.run();
     stop.finish();
   }

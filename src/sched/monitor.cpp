@@ -12,6 +12,7 @@
 #include <ctime>
 
 #include <exception>
+#include <new>
 #include <stdexcept>
 #include <utility>
 
@@ -122,7 +123,10 @@ void runtime_core::report_stall(pool_worker& w, std::int64_t lasted) noexcept {
   for_each_goroutine([&](const goroutine_facts& g) {
     if (g.doing != activity::running || g.at != &w) return;
     s.where = g.where;
-    s.name = g.name;
+    try {
+      s.name = g.name;
+    } catch (const std::bad_alloc&) {  // the place must do
+    }
   });
   on_stall_(s);
 }
@@ -225,13 +229,20 @@ bool pool_worker::attend_again() noexcept {
 void runtime_core::set_workers(int n) {
   if (n < 1) throw std::invalid_argument{"downhaul: a runtime needs at least one worker"};
   int missing = 0;
+  int before = 0;
   {
     const lock_scope held{mu_};
-    target_.store(n, std::memory_order_relaxed);  // under mu_
+    before = target_.exchange(n, std::memory_order_relaxed);  // under mu_
     missing = n - active_;
   }
   if (missing > 0) {
-    add_workers(missing);
+    try {
+      add_workers(missing);
+    } catch (...) {
+      const lock_scope held{mu_};
+      target_.store(before, std::memory_order_relaxed);  // under mu_
+      throw;
+    }
     return;
   }
   // [workers] acquire. They look at their next scheduling point, sleepers when they are woken.

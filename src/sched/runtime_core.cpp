@@ -36,15 +36,37 @@ runtime_core::runtime_core(const core_options& options)
       on_stall_{options.on_stall} {
   watch_forks();
   install_last_words();
-  pools_[0].store(new stack_pool{default_bytes(options.stack)},
-                  std::memory_order_relaxed);  // nobody else knows the core yet
-  add_workers(workers());
+  try {
+    pools_[0].store(new stack_pool{default_bytes(options.stack)},
+                    std::memory_order_relaxed);  // nobody else knows the core yet
+    add_workers(workers());
+  } catch (...) {
+    free_parts();
+    throw;
+  }
 }
 
 void runtime_core::add_workers(int n) {
-  for (int i = 0; i < n; ++i) {
+  int number = 0;
+  {
     const lock_scope held{mu_};
-    pool_worker& w = add_worker();
+    number = worker_count_;
+    worker_count_ += n;
+  }
+  pool_worker* made = nullptr;  // linked by next_sleeper_, the lowest number first
+  try {
+    for (int i = n; i > 0; --i) {
+      auto* const w = new pool_worker{*this, seed_of_worker(number + i)};
+      w->next_sleeper_ = std::exchange(made, w);
+    }
+  } catch (...) {
+    while (made != nullptr) delete std::exchange(made, made->next_sleeper_);
+    throw;
+  }
+  const lock_scope held{mu_};
+  while (made != nullptr) {
+    pool_worker& w = *std::exchange(made, made->next_sleeper_);
+    publish(w);
     w.asleep_ = true;  // a thread is started for it when it is first woken
     w.next_sleeper_ = sleepers_;
     sleepers_ = &w;
@@ -54,15 +76,24 @@ void runtime_core::add_workers(int n) {
 }
 
 pool_worker& runtime_core::add_worker() {
-  const std::uint64_t number = seed_ + static_cast<std::uint64_t>(++worker_count_);
-  auto* const w = new pool_worker{*this, random::stream(number).next()};
-  w->next_worker = all_.load(std::memory_order_relaxed);  // written under mu_
-  all_.store(w, std::memory_order_release);               // [workers] pairs with those who walk
+  auto* const w = new pool_worker{*this, seed_of_worker(++worker_count_)};
+  publish(*w);
   return *w;
 }
 
+std::uint64_t runtime_core::seed_of_worker(int number) const noexcept {
+  return random::stream(seed_ + static_cast<std::uint64_t>(number)).next();
+}
+
+void runtime_core::publish(pool_worker& w) noexcept {
+  w.next_worker = all_.load(std::memory_order_relaxed);  // written under mu_
+  all_.store(&w, std::memory_order_release);             // [workers] pairs with those who walk
+}
+
 // Reached only when no goroutine is left, or the core has stopped and none is known any more.
-runtime_core::~runtime_core() {
+runtime_core::~runtime_core() { free_parts(); }
+
+void runtime_core::free_parts() noexcept {
   pool_worker* w = all_.load(std::memory_order_relaxed);  // the last reference is ours
   while (w != nullptr) {
     pool_worker* const next = w->next_worker;
@@ -78,7 +109,7 @@ stack_pool& runtime_core::pool(std::size_t index) noexcept {
 }
 
 // Pool k > 0 has stacks of smallest_stack_size << (k - 1).
-std::uint8_t runtime_core::pool_for(std::size_t bytes) noexcept {
+std::uint8_t runtime_core::pool_for(std::size_t bytes) {
   if (bytes == 0 || bytes == pool(0).stack_size()) return 0;
   std::size_t index = 1;
   while (index + 1 < pool_count && (smallest_stack_size << (index - 1)) < bytes) ++index;
@@ -171,14 +202,20 @@ void runtime_core::start_thread(pool_worker& w) noexcept {
     first = !std::exchange(monitored_, true);
   }
   if (first) start_monitor();
-  const auto body = [](void* arg) { static_cast<pool_worker*>(arg)->work(); };
+  const auto entry = [](void* arg) -> void* {
+    const counted_thread here{"dh-worker"};
+    static_cast<pool_worker*>(arg)->work();
+    return nullptr;
+  };
   try {
-    if (default_) return start_detached_thread("dh-worker", body, &w);
-    const pthread_t id = start_joinable_thread("dh-worker", body, &w);
+    if (default_) return start_detached_thread(entry, &w);
+    const pthread_t id = start_joinable_thread(entry, &w);
     bool awaited = false;
     {
       const lock_scope held{mu_};
-      joinable_.push_back(id);
+      w.thread_ = id;
+      w.next_joinable_ = joinable_;
+      joinable_ = &w;
       awaited = stopping_;
       progress_.fetch_add(1, std::memory_order_relaxed);  // under mu_, where its readers look again
     }
@@ -248,18 +285,18 @@ void runtime_core::stop() noexcept {
   stop_monitor();
   tell_to_stop();
   for (;;) {
-    std::vector<pthread_t> ready;
+    pool_worker* ready = nullptr;
     std::uint32_t seen = 0;
     {
       const lock_scope held{mu_};
       if (unjoined_threads_ == 0 && running_threads_ == 0) break;
-      ready.swap(joinable_);
-      unjoined_threads_ -= static_cast<int>(ready.size());
+      ready = std::exchange(joinable_, nullptr);
+      for (pool_worker* w = ready; w != nullptr; w = w->next_joinable_) --unjoined_threads_;
       seen = progress_.load(std::memory_order_relaxed);  // under mu_
     }
-    for (const pthread_t id : ready) pthread_join(id, nullptr);
     // Somebody is in the middle of starting one.
-    if (ready.empty()) futex_wait(progress_, seen);
+    if (ready == nullptr) futex_wait(progress_, seen);
+    for (; ready != nullptr; ready = ready->next_joinable_) pthread_join(ready->thread_, nullptr);
   }
   show_abandoned_to_leak_checker(*this);
   // [refs] acq_rel as in unref: the bias and the owner's own go together.

@@ -37,9 +37,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <vector>
-
-#include <pthread.h>
 
 #include "downhaul/runtime.hpp"
 #include "platform/mutex.hpp"
@@ -60,6 +57,7 @@ struct core_options {
 
 class runtime_core {
  public:
+  /// Throws std::bad_alloc.
   explicit runtime_core(const core_options& options);
 
   // References.
@@ -100,8 +98,8 @@ class runtime_core {
   void wait_until_quiet() noexcept;
 
   stack_pool& pool(std::size_t index) noexcept;
-  /// The pool whose stacks have at least `bytes`; 0 for the default size.
-  std::uint8_t pool_for(std::size_t bytes) noexcept;
+  /// The pool whose stacks have at least `bytes`; 0 for the default size. Throws std::bad_alloc.
+  std::uint8_t pool_for(std::size_t bytes);
 
   bool is_default() const noexcept { return default_; }
   int workers() const noexcept {
@@ -131,8 +129,12 @@ class runtime_core {
   pool_worker* pop_sleeper(pool_worker* waker) noexcept DOWNHAUL_REQUIRES(mu_);
   void rouse(pool_worker& taken) noexcept;
   void start_thread(pool_worker& w) noexcept;
+  /// All, or none when it throws.
   void add_workers(int n);
   pool_worker& add_worker() DOWNHAUL_REQUIRES(mu_);
+  std::uint64_t seed_of_worker(int number) const noexcept;
+  void publish(pool_worker& w) noexcept DOWNHAUL_REQUIRES(mu_);
+  void free_parts() noexcept;
 
   // The monitor: see monitor.cpp.
   void start_monitor() noexcept;
@@ -176,7 +178,7 @@ class runtime_core {
   bool monitored_ DOWNHAUL_GUARDED_BY(mu_) = false;
   int worker_count_ DOWNHAUL_GUARDED_BY(mu_) = 0;  // ever made
   bool exit_waits_ DOWNHAUL_GUARDED_BY(mu_) = false;
-  std::vector<pthread_t> joinable_ DOWNHAUL_GUARDED_BY(mu_);
+  pool_worker* joinable_ DOWNHAUL_GUARDED_BY(mu_) = nullptr;  // threads to be joined
 
   std::atomic<std::uint32_t> size_{0};         // written under mu_; else a hint
   std::atomic<int> sleeping_{0};               // written under mu_; else a hint

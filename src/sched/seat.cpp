@@ -115,7 +115,12 @@ seat* runtime_core::make_seat() {
     seats_ = made;
   }
   try {
-    start_detached_thread("dh-pinned", [](void* s) { static_cast<seat*>(s)->work(); }, made);
+    const auto entry = [](void* s) -> void* {
+      const counted_thread here{"dh-pinned"};
+      static_cast<seat*>(s)->work();
+      return nullptr;
+    };
+    start_detached_thread(entry, made);
   } catch (...) {
     unlink(*made);
     delete made;

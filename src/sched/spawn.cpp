@@ -95,6 +95,7 @@ goroutine* prepare_goroutine(const spawn_request& request) {
   runtime_core& core = request.in != nullptr ? *request.in
                        : me.at != nullptr    ? *me.at->core
                                              : default_core();
+  const std::uint8_t pool = request.stack == 0 ? std::uint8_t{0} : core.pool_for(request.stack);
   pool_worker* const here = pool_worker_of(me, core);
   goroutine& g = here != nullptr ? *here->blocks.take() : *take_block();
   g.in.store(&core, std::memory_order_release);  // W [life]
@@ -104,7 +105,7 @@ goroutine* prepare_goroutine(const spawn_request& request) {
     core.ref();
   }
   g.closure = request.ops;
-  g.pool = request.stack == 0 ? std::uint8_t{0} : core.pool_for(request.stack);
+  g.pool = pool;
   g.pins = request.pinned ? 1 : 0;
   g.joined = false;
   g.boxed = request.size > goroutine::inline_closure || request.align > goroutine::inline_align;

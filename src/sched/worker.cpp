@@ -62,7 +62,7 @@ void worker::arrive() noexcept {
   static_cast<pool_worker*>(this)->settle(*std::exchange(leaver, nullptr), left);
 }
 
-pool_worker::pool_worker(runtime_core& of, std::uint64_t seed) noexcept
+pool_worker::pool_worker(runtime_core& of, std::uint64_t seed)
     : worker{of, worker_kind::pool}, choice_{random{seed}}, shuffle_{of.shuffles()} {}
 
 void pool_worker::work() noexcept {

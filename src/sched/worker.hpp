@@ -13,6 +13,8 @@
 //            pre-emption; others may take the slot only when it has been there for a while.
 #pragma once
 
+#include <pthread.h>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -79,7 +81,8 @@ execution& goroutine_entry(void* goroutine_block);
 /// A worker that takes part in stealing.
 class alignas(64) pool_worker final : public worker {
  public:
-  explicit pool_worker(runtime_core& of, std::uint64_t seed) noexcept;
+  /// Throws std::bad_alloc.
+  explicit pool_worker(runtime_core& of, std::uint64_t seed);
 
   /// The thread's whole life.
   void work() noexcept;
@@ -185,6 +188,8 @@ class alignas(64) pool_worker final : public worker {
   bool relieved_ = false;  // was found stuck; another one may take its place
   bool computes_ = false;  // relieved, though it used the CPU
   bool retired_ = false;   // on the list of spares
+  pool_worker* next_joinable_ = nullptr;
+  pthread_t thread_{};  // to be joined, while on that list; then of the one who joins
   pool_worker* woken_by_ = nullptr;
 
   // The lookout's notes about this worker; used by the one lookout only.

@@ -27,8 +27,12 @@ namespace downhaul::impl {
 class relay {
  public:
   static relay& get() noexcept {
-    static relay& never_destroyed = *new relay;
-    return never_destroyed;
+    static union place {
+      place() noexcept : never_destroyed{} {}
+      ~place() {}
+      relay never_destroyed;
+    } here;
+    return here.never_destroyed;
   }
 
   void add(subscriber& s, signal_set signals, bool joins);

@@ -32,8 +32,12 @@ class category final : public std::error_category {
 }  // namespace
 
 const std::error_category& context_category() noexcept {
-  static const category& never_destroyed = *new category;
-  return never_destroyed;
+  static const union place {
+    place() noexcept : never_destroyed{} {}
+    ~place() {}
+    category never_destroyed;
+  } here;
+  return here.never_destroyed;
 }
 
 context_error::context_error(std::error_code err, std::exception_ptr cause)

@@ -3,6 +3,8 @@
 #include "wait/thread_record.hpp"
 
 #include <mutex>
+#include <new>
+#include <type_traits>
 
 #include "platform/fatal.hpp"
 #include "platform/fork.hpp"
@@ -33,10 +35,10 @@ struct record_list {
   std::atomic<thread_record*> all{nullptr};  // push only
   std::atomic<int> external{0};              // plain threads with a record in use
 };
-record_list& records() noexcept {
-  static record_list& never_destroyed = *new record_list;
-  return never_destroyed;
-}
+constinit record_list all_records;
+static_assert(std::is_trivially_destructible_v<record_list>);
+
+record_list& records() noexcept { return all_records; }
 
 thread_record& take_record() noexcept {
   record_list& list = records();
@@ -47,7 +49,9 @@ thread_record& take_record() noexcept {
     if (r != nullptr) list.free = r->next_free;
   }
   if (r == nullptr) {
-    r = new thread_record;
+    r = new (std::nothrow) thread_record;
+    // Everything here begins with this, the cheapest calls and destructors included.
+    if (r == nullptr) fatal("out of memory: no record for a thread");
     r->next_record = list.all.load(std::memory_order_relaxed);  // [records] the CAS orders
     // [records] release: a reader that finds the record finds it whole (pairs with total()).
     while (!list.all.compare_exchange_weak(r->next_record, r, std::memory_order_release,

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <new>
 #include <optional>
@@ -129,13 +130,24 @@ class outgoing {
   struct released {
     outgoing& from;
   };
-  explicit outgoing(released r) : outgoing{std::in_place, std::move(*r.from.element_)} {}
+  explicit outgoing(released r) : outgoing{std::in_place, std::move(*r.from.element_)} {
+    if constexpr (is_boxed<T>) r.from.origin_ = nullptr;
+  }
   released release() noexcept { return {*this}; }
 
   outgoing(const outgoing&) = delete;
   outgoing& operator=(const outgoing&) = delete;
   ~outgoing() {
-    if constexpr (is_boxed<T>) delete element_;
+    if constexpr (is_boxed<T>) {
+      // An exception has come between the boxing and the channel, from another case of a select, say.
+      if (origin_ != nullptr && element_ != nullptr && std::uncaught_exceptions() != 0) {
+        try {
+          give_back();
+        } catch (...) {  // the first exception is on its way already
+        }
+      }
+      delete element_;
+    }
   }
 
   void* slot() noexcept {
@@ -154,13 +166,14 @@ class outgoing {
   void give_back() noexcept(!is_boxed<T> || std::is_nothrow_move_assignable_v<T> ||
                             !std::is_move_assignable_v<T>) {
     if constexpr (is_boxed<T>) {
-      if (origin_ == nullptr) return;
+      T* const origin = std::exchange(origin_, nullptr);
+      if (origin == nullptr) return;
       if constexpr (std::is_move_assignable_v<T>) {
-        *origin_ = std::move(*element_);
+        *origin = std::move(*element_);
       } else if constexpr (std::is_nothrow_move_constructible_v<T> &&
                            std::is_nothrow_destructible_v<T>) {
-        std::destroy_at(origin_);
-        std::construct_at(origin_, std::move(*element_));
+        std::destroy_at(origin);
+        std::construct_at(origin, std::move(*element_));
       }
     }
   }
