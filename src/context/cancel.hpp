@@ -40,6 +40,9 @@
 //   maker: T1 arm; T2 load the word, take back if closed.   closer: U1 close; U2 settle takes back.
 //   Both T1 and U2 take the same lock. U2 before T1: then U1 is before T2 and T2 sees it. Else U2
 //   finds the arm. Taking back twice is harmless.
+//
+// Models  [cancel]: tests/models/cancel_and_register.pml. [child-cancel], [child-drop] and K1 to K4:
+//   cancel_tree.pml. [arm-then-look]: arm_then_look.pml.
 #pragma once
 
 #include <cstdint>

@@ -11,6 +11,8 @@
 // Cost       5 ns lock + unlock without contention.
 // Source     the three-state futex lock (Drepper, "Futexes are tricky", mutex2).
 //
+// Model      tests/models/futex_mutex.pml
+//
 // Lock order, first taken first:
 //   registry > channel (many, by ascending address) > one context node > one timer queue
 //   > run queue > leaf (taken with nothing inside)

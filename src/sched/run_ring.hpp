@@ -21,6 +21,7 @@
 //   older tail the old buffer will do, since nobody writes there any more. The owner overwrites a slot only after it has seen (acquire) the
 //   head beyond it, that is after T3, so T2 read what was meant. head only grows, and a CAS that
 //   succeeds from h to h+n hands out h … h+n-1 exactly once.
+//   Model: tests/models/run_ring.pml
 #pragma once
 
 #include <atomic>

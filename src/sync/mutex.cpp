@@ -9,6 +9,7 @@
 //            or let go and set woken (U); unlock the queue; notify.
 //   A2 fails if the holder has let go before: then the waiter tries again. Else the holder's U, an
 //   exchange of the word that A2 has changed, fails, and B1 finds the link.
+//   Model: tests/models/mutex_queue.pml
 #include "downhaul/mutex.hpp"
 
 #include <unistd.h>

@@ -13,6 +13,7 @@
 //   the last touch.
 //   All changes are read-modify-writes: one release sequence, hence who acquires any of its values,
 //   W1 or D1, sees everything before each D1 that made it.
+//   Model: tests/models/wait_group.pml
 #include "downhaul/wait_group.hpp"
 
 #include <unistd.h>

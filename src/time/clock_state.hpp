@@ -13,6 +13,7 @@
 //   looker: L1 publish when he will look;                    L2 read next of every shard
 //   Required: A2 sees L1 or L2 sees A1. All four are seq_cst. The looker is the keeper (look_at) or
 //   the watch (watch.cpp). One that leaves publishes "never" and then does L2 on behalf of the next.
+//   Model: tests/models/clock_lookers.pml
 #pragma once
 
 #include <sched.h>
@@ -71,6 +72,16 @@ struct clock_state {
     return *shards[e.shard];
   }
   std::int64_t first_deadline() const noexcept;
+  /// Whether workers look by themselves, so that the watch may be late.
+  bool polled() const noexcept {
+    return workers.load(std::memory_order_seq_cst) > 0 &&  // A2, L2 [deadline]
+           !unattended.load(std::memory_order_relaxed);    // a hint
+  }
+  void note_attended() noexcept {
+    if (unattended.load(std::memory_order_relaxed)) {  // a hint
+      unattended.store(false, std::memory_order_relaxed);
+    }
+  }
 
   std::array<timer_shard*, most_shards> shards{};  // constant
   std::size_t shard_count;                         // constant, a power of two
@@ -80,7 +91,10 @@ struct clock_state {
   std::atomic<std::int64_t> look_at{
       never};                   // [deadline] when the keeper will look; never: no keeper
   std::atomic<int> workers{0};  // [deadline] how many workers poll
-  std::atomic<int> firing{0};   // [settle] batches popped whose firings have not ended
+  // A hint: workers > 0, but the watch had to fire for them. Set by the watch, cleared by a worker
+  // that serves or keeps; a wrong one costs the grace once, or a look of the watch for nothing.
+  std::atomic<bool> unattended{false};
+  std::atomic<int> firing{0};  // [settle] batches popped whose firings have not ended
   ranked_mutex<rank::leaf> keep_mu;
   std::atomic<keeper*> current_keeper{nullptr};  // written under keep_mu
 };

@@ -18,6 +18,7 @@
 //   and sends for the second, with the second's time; the other finds idle or armed and does
 //   nothing. The release of popped, read with acquire, publishes `when`, which is constant until
 //   the entry is armed again, under mu().
+//   Model: tests/models/timer_channel.pml
 #include <cstddef>
 #include <mutex>
 #include <new>

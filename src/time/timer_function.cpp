@@ -10,6 +10,7 @@
 //            the last, so no destructor of a user's runs there.
 // Threads    Everything below is guarded by the shard's lock; nothing is called, woken or freed under
 //            it. Waiters of a drop: at most one, the object's owner.
+// Model      tests/models/timer_function.pml: who holds it, and who waits for whom.
 #include <algorithm>
 #include <cstddef>
 #include <mutex>

@@ -15,6 +15,7 @@
 //   caller: A1 publish a deadline, or that something goes on;  A2 read look_at, ring if too late
 //   thread: L1 store look_at;                                  L2 read all of that again, then sleep
 //   Required: A2 sees L1 or L2 sees A1: all are seq_cst.
+//   Model: tests/models/clock_lookers.pml
 #pragma once
 
 #include <cstdint>

@@ -20,6 +20,7 @@
 //         close:  C1 set closed (CAS on the whole word); C2 if observed was set: lock, take the list
 //   If C1 precedes A2 in the word's order, A2 fails and the observer is told by its own caller.
 //   Else C1's CAS sees observed and C2 waits for the lock, hence sees the link.
+//   Model: tests/models/cancel_and_register.pml
 #pragma once
 
 #include <atomic>

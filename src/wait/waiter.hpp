@@ -21,11 +21,13 @@
 //   P1 is done off the goroutine's stack (on the worker's), so that whoever resumes it finds the
 //   stack left. N1 release / P1 acquire, and N1 acquire / P1 release: what the waker wrote into the
 //   node is visible after park; what the owner saved is visible to the one who resumes it.
+//   Models: tests/models/park_and_wake.pml for goroutines, thread_park.pml for threads.
 //
 // [elect]  winner: null → the node that fires
 //   Reset by the owner in prepare(), before any node is published (the sources' locks publish it).
 //   try_win runs under the lock of the source whose list the node is on, hence never after the
 //   owner has unlinked all nodes. acq_rel CAS; read by the owner after park.
+//   Model: tests/models/winner_election.pml
 #pragma once
 
 #include <atomic>

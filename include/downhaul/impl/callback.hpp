@@ -15,6 +15,7 @@
 //   run:   E1 exchange(ended); notify the waiter found, if any. Then the run's share is given up.
 //   join:  J1 CAS pending → its waiter, parks. J1 fails: ended, no wait.
 //   E1 release / J1 acquire: what f did is visible to the one who waited for it.
+//   Model of both: tests/models/callback_run.pml
 #pragma once
 
 #include <atomic>
