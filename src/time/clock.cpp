@@ -110,8 +110,7 @@ void clock::attend(std::int64_t when) noexcept {
     k->kicks.fetch_sub(1, std::memory_order_release);  // [kick] pairs with ~keeper: the last touch
     return;
   }
-  const bool polled = state_->workers.load(std::memory_order_seq_cst) > 0;  // A2 [deadline]
-  impl::watch::cover(polled ? impl::add_saturated(when, impl::watch_grace_ns) : when);
+  impl::watch::cover(state_->polled() ? impl::add_saturated(when, impl::watch_grace_ns) : when);
 }
 
 std::int64_t clock::next_deadline() const noexcept {
@@ -124,6 +123,7 @@ std::int64_t clock::serve(std::int64_t now) noexcept {
   if (!is_real_) return never;
   constexpr std::size_t most = 16;
   timer_entry* due[most];
+  state_->note_attended();
   for (;;) {
     // The shard that comes first, and how far it may go before another does.
     timer_shard* first = nullptr;
@@ -203,6 +203,7 @@ bool clock::try_keep(keeper& k) noexcept {
     return false;
   }
   state_->current_keeper.store(&k, std::memory_order_relaxed);  // under keep_mu; a hint outside
+  state_->note_attended();
   std::int64_t next = state_->first_deadline();
   for (;;) {
     k.wake_at.store(next, std::memory_order_relaxed);        // under keep_mu, see attend

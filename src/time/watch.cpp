@@ -61,17 +61,20 @@ std::int64_t wanted_look() noexcept {
   if (next == never) return never;
   // L2 [deadline] A keeper that leaves calls cover itself; its sleep needs no second alarm.
   if (c.look_at.load(std::memory_order_seq_cst) <= next) return never;
-  const bool polled = c.workers.load(std::memory_order_seq_cst) > 0;  // detach_workers calls cover
-  return polled ? add_saturated(next, watch_grace_ns) : next;
+  return c.polled() ? add_saturated(next, watch_grace_ns) : next;
 }
 
 void serve_overdue(std::int64_t now) noexcept {
   clock& real = clock::real();
   clock_state& c = clock_state::of(real);
-  const bool looked_after = c.workers.load(std::memory_order_relaxed) > 0 ||     // hints: at worst
-                            c.look_at.load(std::memory_order_relaxed) != never;  // fired early here
+  const bool looked_after =
+      c.polled() || c.look_at.load(std::memory_order_relaxed) != never;  // hints: at worst early
   const std::int64_t grace = looked_after ? watch_grace_ns : 0;
-  if (add_saturated(real.next_deadline(), grace) <= now) real.serve(now);
+  if (add_saturated(real.next_deadline(), grace) > now) return;
+  real.serve(now);
+  // They compute, or sleep since before the keeper left: the next deadline is ours, to the point.
+  c.unattended.store(c.workers.load(std::memory_order_relaxed) > 0,
+                     std::memory_order_relaxed);  // hints
 }
 
 bool call_ticks(watch_state& w) noexcept {
