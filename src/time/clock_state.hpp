@@ -13,6 +13,7 @@
 //   looker: L1 publish when he will look;                    L2 read next of every shard
 //   Required: A2 sees L1 or L2 sees A1. All four are seq_cst. The looker is the keeper (look_at) or
 //   the watch (watch.cpp). One that leaves publishes "never" and then does L2 on behalf of the next.
+//   Model: tests/models/clock_lookers.pml
 #pragma once
 
 #include <sched.h>
