@@ -17,6 +17,7 @@
 //   H1 and H2 came before S2 and S3 waits for H3: the signal is delivered. Hence never lost. H1, H2,
 //   S2 and S3 are seq_cst: with less both H2 and S3 could miss the other. A handler that was entered
 //   before S1 but has not reached H1 sees S2.
+//   Model: tests/models/signal_release.pml
 #pragma once
 
 #include <atomic>

@@ -7,6 +7,7 @@
 // [request]  R1 the caller writes the request, under the callers' lock; R2 stores its number
 //   (release); rings. The relay: R3 loads the number (acquire); serves; R4 stores it as served
 //   (release), which the caller awaits (acquire).
+//   Model of both: tests/models/signal_release.pml
 #include "signal/relay.hpp"
 
 #include <csignal>
