@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "downhaul/go.hpp"
+#include "platform/sanitizer.hpp"
 #include "wait/thread_record.hpp"
 #include "wait/waiter.hpp"
 
@@ -33,17 +34,7 @@ inline std::ostream& operator<<(std::ostream& out, place p) {
   return out << (p == place::threads ? "threads" : p == place::goroutines ? "goroutines" : "mixed");
 }
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || defined(DOWNHAUL_VALGRIND)
-inline constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-inline constexpr bool sanitized = true;
-#else
-inline constexpr bool sanitized = false;
-#endif
-#else
-inline constexpr bool sanitized = false;
-#endif
+inline constexpr bool sanitized = DOWNHAUL_ASAN || DOWNHAUL_TSAN || DOWNHAUL_VALGRIND;
 
 /// Rounds of a long test: a tenth of them where a sanitizer makes each many times slower.
 constexpr int rounds(int plain) { return sanitized ? (plain + 9) / 10 : plain; }
