@@ -9,6 +9,7 @@
 //   step, which is his last touch of the object; the lock is not in it.
 //   Writers acquire all earlier holders: by the word where they take it themselves, and where it is
 //   handed to them by the one who does so, who acquired the word, and by the notify.
+//   Model: tests/models/shared_mutex.pml
 #include "downhaul/shared_mutex.hpp"
 
 #include "downhaul/impl/context_seam.hpp"
