@@ -56,6 +56,24 @@ TEST(TIME_069, the_last_handle_takes_the_timer_out_of_the_queue) {
   EXPECT_EQ(copy.try_recv(), time.start() + 1h);  // the copy was enough
 }
 
+TEST(TIME_069, an_object_that_goes_ends_its_timer_whoever_holds_the_channel) {
+  manual_time time;
+  dh::recv_chan<dh::time_point> once;
+  dh::recv_chan<dh::time_point> again;
+  dh::recv_chan<dh::time_point> ready;
+  {
+    dh::timer t{1h};
+    dh::ticker beat{1h};
+    dh::timer at_once{0s};
+    once = t.chan();
+    again = beat.chan();
+    ready = at_once.chan();
+  }
+  EXPECT_EQ(time.pending(), 0u);
+  time.advance(2h);
+  for (const auto& ch : {once, again, ready}) EXPECT_FALSE(ch.try_recv());
+}
+
 TEST(TIME_069, a_receiver_keeps_what_it_waits_for) {
   manual_time time;
   std::optional<dh::time_point> value;
