@@ -20,6 +20,9 @@
 //   A node may sit on the queue of a channel whose partner loses the election on it: that partner
 //   takes it off. The rest are taken off by the owner after it woke, channel by channel.
 //
+// Chance     Where two cases wait on one source, the node in front wins: nodes are hung in random order
+//   then, so that each appearance of a channel is a ticket also in a select that has to wait.
+//
 // Lock order  channels by ascending address, each once; dones afterwards, one at a time.
 #include "downhaul/impl/select_core.hpp"
 
@@ -67,11 +70,12 @@ class selection {
   int try_candidates() noexcept {
     std::size_t left = 0;
     channels_ = 0;
+    dones_ = 0;
     has_nodes_ = false;
     for (std::size_t i = 0; i < n_; ++i) {
       if (ops_[i] == nullptr || ops_[i]->on == nullptr) continue;
       const select_op& op = *ops_[i];
-      channels_ += is_channel(op) ? 1 : 0;
+      ++(is_channel(op) ? channels_ : dones_);
       has_nodes_ = true;
       if (maybe_ready(op)) scratch_.candidates[left++] = static_cast<std::uint16_t>(i);
     }
@@ -150,8 +154,10 @@ class selection {
       finish_wake();
       return fired;
     }
+    if (channels_ > locked_ || dones_ > 1) shuffle();
     me.prepare();
-    for (std::size_t i = 0; i < n_; ++i) {
+    for (std::size_t k = 0; k < n_; ++k) {
+      const std::size_t i = at(k);
       if (ops_[i] == nullptr || ops_[i]->on == nullptr) continue;
       wait_node& node = ops_[i]->node;
       if (node.linked()) continue;  // a case that is listed twice
@@ -178,11 +184,24 @@ class selection {
     return winner == &on_done ? context_ended : index;
   }
 
+  // From now on cases are gone through in random order.
+  void shuffle() noexcept {
+    for (std::size_t k = 0; k < n_; ++k) {
+      const std::size_t other = this_thread().choice.below(static_cast<std::uint32_t>(k + 1));
+      scratch_.candidates[k] = scratch_.candidates[other];
+      scratch_.candidates[other] = static_cast<std::uint16_t>(k);
+    }
+    shuffled_ = true;
+  }
+  // The case that comes k-th when nodes are hung.
+  std::size_t at(std::size_t k) const noexcept { return shuffled_ ? scratch_.candidates[k] : k; }
+
   // Hangs the nodes of dones. True if one had closed meanwhile and this made it the winner, in
   // which case nobody will notify.
   bool decided_by_watching(waiter& me, wait_node& on_done) noexcept {
     if (done_ != nullptr && !done_->watch(on_done)) return me.try_win(on_done);
-    for (std::size_t i = 0; i < n_; ++i) {
+    for (std::size_t k = 0; k < n_; ++k) {
+      const std::size_t i = at(k);
       if (ops_[i] == nullptr || !is_done(*ops_[i]) || ops_[i]->hung) continue;
       ops_[i]->hung = true;
       if (!static_cast<done_source*>(ops_[i]->on)->watch(ops_[i]->node)) {
@@ -195,7 +214,8 @@ class selection {
   // Takes every node but the winner's off its list. Returns the winner's index.
   int take_off_losers(const wait_node* winner) noexcept {
     int index = nothing_ready;
-    for (std::size_t i = 0; i < n_; ++i) {
+    for (std::size_t k = 0; k < n_; ++k) {
+      const std::size_t i = at(k);
       if (ops_[i] == nullptr || ops_[i]->on == nullptr) continue;
       if (&ops_[i]->node == winner) {
         index = static_cast<int>(i);
@@ -212,6 +232,8 @@ class selection {
   const select_scratch scratch_;
   std::size_t locked_ = 0;
   std::size_t channels_ = 0;  // cases on channels, duplicates counted
+  std::size_t dones_ = 0;     // cases on dones, likewise
+  bool shuffled_ = false;     // candidates hold an order of all cases
   bool has_nodes_ = false;
   waiter* wake_ = nullptr;  // the partner of the attempt that succeeded
 };
