@@ -60,9 +60,12 @@ bool callback::stop() noexcept {
   // [ran] acquire: pairs with E1 and with the store below; spares the lock.
   if (state_.load(std::memory_order_acquire) == ended) return false;
   if (on_) {
-    if (!cancel_node::of(on_.get()).remove(*this)) return false;  // [fire]
-    // Both shares are the handle's now, and no run will come.
-    shares_.store(1, std::memory_order_relaxed);
+    if (cancel_node::of(on_.get()).remove(*this)) {  // [fire]
+      // Both shares are the handle's now, and no run will come.
+      shares_.store(1, std::memory_order_relaxed);
+    } else if (!in_place_ || !claim()) {
+      return false;
+    }
   } else {
     // [fire] only to decide among several stops
     if (stopped_.exchange(true, std::memory_order_relaxed)) return false;
@@ -77,12 +80,13 @@ bool callback::stop() noexcept {
 
 void callback::leave(bool wait) noexcept {
   std::uintptr_t state = state_.load(std::memory_order_acquire);  // [ran] pairs with E1
-  if (wait && on_ && state == pending) {
+  if (wait && on_ && state != ended) {
     waiter& me = this_waiter();
     // Written by f's own goroutine or thread before f began: seen for certain by f itself.
     if (runner_.load(std::memory_order_relaxed) != &me) {
       me.prepare();
-      // J1 [ran] release: publishes the waiter; acquire on failure: pairs with E1.
+      // J1 [ran] release: publishes the waiter; acquire on failure: pairs with E1. In place it is
+      // claimed, for stop() was called before: only the end can have come between.
       if (state_.compare_exchange_strong(state, reinterpret_cast<std::uintptr_t>(&me),
                                          std::memory_order_release, std::memory_order_acquire)) {
         me.park(wait_reason::callback_wait);
@@ -97,7 +101,14 @@ void callback::start() noexcept {
   start_goroutine(g);
 }
 
-void callback::run_here() noexcept { run(); }
+bool callback::claim() noexcept {
+  std::uintptr_t unclaimed = pending;
+  // F1 [fire] only decides; what f did is published by E1, the object's end by its shares
+  return state_.compare_exchange_strong(unclaimed, claimed, std::memory_order_relaxed,
+                                        std::memory_order_relaxed);  // [fire] as above
+}
+
+void callback::run_here() noexcept { claim() ? run() : give_up_share(); }
 
 void callback::run() {
   runner_.store(&this_waiter(), std::memory_order_relaxed);  // for f itself: see leave
@@ -113,7 +124,7 @@ void callback::end() noexcept {
   forget();
   // E1 [ran] release: what f did; acquire: the waiter's preparation.
   const std::uintptr_t joiner = state_.exchange(ended, std::memory_order_acq_rel);
-  if (joiner != pending) reinterpret_cast<waiter*>(joiner)->notify();
+  if (joiner != pending && joiner != claimed) reinterpret_cast<waiter*>(joiner)->notify();
   give_up_share();
 }
 

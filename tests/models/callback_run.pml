@@ -3,7 +3,8 @@
  *
  * Protocols [fire] and [ran] of include/downhaul/impl/callback.hpp (src/context/callback.cpp): a cancel takes the
  * callback off the done's list and runs it in its goroutine, while its handle stops it and goes: ~registration
- * is stop(), then leave(wait). f itself may end the handle instead.
+ * is stop(), then leave(wait). f itself may end the handle instead; or, in place, another callback that the same
+ * thread runs before this one.
  *
  * Proved: f is run or prevented, exactly once and never both; its captures are destroyed once; when the
  * destructor of the handle has returned f has ended, unless f itself called it; the object is freed once, after
@@ -16,11 +17,14 @@
  *  MUTATION_5  assertion: whoever stops it leaves the run's share to a run that never comes
  *  MUTATION_6  deadlock: the end of the handle, called by f itself, waits for f
  *  MUTATION_7  assertion: give_up_share looks whether one is left and then subtracts, both may see two
+ *  MUTATION_8  deadlock: in place: nobody claims it; whoever takes it off the list decides that f runs
+ *  MUTATION_9  assertion: in place: the run begins without claiming
  */
 
 #define PENDING 0
 #define WAITER 1
 #define ENDED 2
+#define CLAIMED 3
 
 bit mu;
 bit linked = 1;
@@ -32,6 +36,8 @@ byte runs;
 bit stopped;             /* a stop() returned true */
 bit in_f;
 bit f_ends_handle;       /* f itself runs ~registration */
+bit in_place;
+bit other_ends_handle;   /* in place: another one that runs before f does it, on the same thread */
 bit left;                /* the handle is gone */
 bit notified;
 
@@ -58,6 +64,16 @@ inline give_up_share() {
   fi
 }
 
+inline claim(mine_now) {
+  atomic {                                                 /* F1 */
+    touch();
+    if
+    :: state == PENDING -> state = CLAIMED; mine_now = true
+    :: else -> mine_now = false
+    fi
+  }
+}
+
 inline stop(prevented) {
   touch();
   prevented = false;
@@ -73,10 +89,20 @@ inline stop(prevented) {
     linked = 0;
     unlock();
 #endif
+    off_the_list = prevented;
+#ifndef MUTATION_8
+    if
+    :: !prevented && in_place -> claim(prevented)
+    :: else
+    fi;
+#endif
     if
     :: prevented ->
 #ifndef MUTATION_5
-      shares = 1;
+      if
+      :: off_the_list -> shares = 1
+      :: else              /* the run's share is given up when its turn comes */
+      fi;
 #endif
       forget();
       state = ENDED
@@ -87,15 +113,16 @@ inline stop(prevented) {
 
 inline leave_waiting() {
   touch();
+  assert(!in_place || state != PENDING);
   if
-  :: state == PENDING ->
+  :: state != ENDED ->
 #ifdef MUTATION_3
     state = WAITER; parks = true;
 #else
     atomic {                                               /* J1 */
       touch();
       if
-      :: state == PENDING -> state = WAITER; parks = true
+      :: state != ENDED -> state = WAITER; parks = true
       :: else -> parks = false
       fi
     };
@@ -113,6 +140,7 @@ inline leave_waiting() {
 
 proctype handle() {
   bool prevented;
+  bool off_the_list;
   bool parks;
   bool last;
   bool mine;
@@ -128,8 +156,9 @@ proctype handle() {
   assert(stopped || (runs == 1 && !in_f))
 }
 
-/* A cancel: the walk, then the run in its goroutine. */
+/* A cancel: the walk, then the run, in its goroutine or in place. */
 proctype run_of_f() {
+  bool taken_off;
   bool last;
   bool mine;
   bool fired;
@@ -144,16 +173,46 @@ proctype run_of_f() {
   linked = 0;
   unlock();
 #endif
+  taken_off = fired;
   if
   :: fired ->
+    if
+    :: other_ends_handle ->
+      /* its stop() finds it off the list */
+      lock(); assert(!linked); unlock();
+#ifdef MUTATION_8
+      state = WAITER;
+      notified;
+#else
+      d_step { touch(); assert(state == PENDING); state = CLAIMED };   /* F1 */
+      stopped = 1;
+      forget();
+      state = ENDED;
+#endif
+      left = 1;
+      d_step { touch(); assert(shares == 2); shares-- }    /* the run has the other */
+    :: !other_ends_handle
+    fi;
     touch();
+#ifndef MUTATION_8
+#ifndef MUTATION_9
+    if
+    :: in_place -> claim(fired)
+    :: else
+    fi
+#endif
+#endif
+  :: else
+  fi;
+  if
+  :: fired ->
     assert(captures);
     d_step { runs++; in_f = 1; assert(runs == 1 && !stopped) };
     if
     :: f_ends_handle ->
       /* stop() finds it off the list; leave(true) finds that f itself asks, and does not wait */
       lock(); assert(!linked); unlock();
-      assert(state == PENDING);
+      assert(state == PENDING || state == CLAIMED);
 #ifdef MUTATION_6
       state = WAITER;
       notified;
@@ -180,14 +239,20 @@ proctype run_of_f() {
 #ifndef MUTATION_4
     give_up_share()
 #endif
-  :: else
+  :: !fired && taken_off -> give_up_share()                /* its turn has come, and it was stopped */
+  :: !fired && !taken_off
   fi
 }
 
 init {
   atomic {
     if
+    :: in_place = 1
+    :: true
+    fi;
+    if
     :: f_ends_handle = 1
+    :: in_place -> other_ends_handle = 1
     :: run handle()
     fi;
     run run_of_f()

@@ -28,6 +28,7 @@ using dh::impl::registrations;
 using dh::impl::wait_reason;
 using downhaul_test::crew;
 using downhaul_test::place;
+using downhaul_test::rounds;
 using downhaul_test::wait_until;
 
 class after_func : public downhaul_test::leaves_nothing {};
@@ -286,6 +287,66 @@ TEST_F(after_func_in_place, may_cancel_the_same_and_other_contexts_and_end_itsel
   });
   cancel_a();
   EXPECT_TRUE(b.err());
+}
+
+// One cancel takes both off the list and runs them one after another.
+TEST_F(after_func_in_place, may_end_the_registration_of_one_whose_turn_has_not_come) {
+  auto [ctx, cancel] = dh::with_cancel(dh::background());
+  int runs = 0;
+  auto captured = std::make_shared<int>();
+  std::optional<dh::registration> a;
+  std::optional<dh::registration> b;
+  a = dh::after_func(dh::inplace, ctx, [&, captured]() noexcept {
+    ++runs;
+    b.reset();
+  });
+  b = dh::after_func(dh::inplace, ctx, [&, captured]() noexcept {
+    ++runs;
+    a.reset();
+  });
+  cancel();
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(a.has_value() + b.has_value(), 1);
+  EXPECT_EQ(captured.use_count(), 1);
+}
+
+TEST_F(after_func_in_place, may_stop_one_whose_turn_has_not_come) {
+  auto [ctx, cancel] = dh::with_cancel(dh::background());
+  int runs = 0;
+  int prevented = 0;
+  std::optional<dh::registration> a;
+  std::optional<dh::registration> b;
+  a = dh::after_func(dh::inplace, ctx, [&]() noexcept {
+    ++runs;
+    prevented += b->stop() + b->stop();
+  });
+  b = dh::after_func(dh::inplace, ctx, [&]() noexcept {
+    ++runs;
+    prevented += a->stop() + a->stop();
+  });
+  cancel();
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(prevented, 1);
+}
+
+TEST_F(after_func_in_place, stop_or_run_is_decided_once_in_any_race) {
+  for (int round = 0; round < rounds(2'000); ++round) {
+    auto [ctx, cancel] = dh::with_cancel(dh::background());
+    std::atomic<int> runs{0};
+    std::atomic<int> stops{0};
+    std::optional<dh::registration> first =
+        dh::after_func(dh::inplace, ctx, [&]() noexcept { ++runs; });
+    std::optional<dh::registration> second =
+        dh::after_func(dh::inplace, ctx, [&]() noexcept { ++runs; });
+    std::thread stopper{[&] {
+      stops += second->stop() + first->stop();
+      second.reset();
+      first.reset();
+    }};
+    cancel();
+    stopper.join();
+    ASSERT_EQ(runs + stops, 2);
+  }
 }
 
 TEST_F(after_func_in_place, the_end_of_the_registration_waits_for_one_that_runs_elsewhere) {

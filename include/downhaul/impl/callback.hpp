@@ -10,10 +10,12 @@
 // Threads    Everything from anywhere; a handle is not destroyed while somebody else uses it.
 //
 // [fire]  Whoever takes the callback off the list under the done's lock decides: a cancel runs it, a
-//   stop() prevents it. There is no third way off, so exactly one of the two happens.
-// [ran]   state_: pending → (a waiter) → ended
+//   stop() prevents it. Those that run in place run one after another, and one may end the handle of
+//   another whose turn has not come: there the cancel decides nothing yet. Who claims it does (F1
+//   CAS pending → claimed): the run when its turn comes, or a stop() that found it off the list.
+// [ran]   state_: pending → (claimed) → (a waiter) → ended
 //   run:   E1 exchange(ended); notify the waiter found, if any. Then the run's share is given up.
-//   join:  J1 CAS pending → its waiter, parks. J1 fails: ended, no wait.
+//   join:  J1 CAS pending, in place claimed, → its waiter, parks. J1 fails: ended, no wait.
 //   E1 release / J1 acquire: what f did is visible to the one who waited for it.
 //   Model of both: tests/models/callback_run.pml
 #pragma once
@@ -66,7 +68,8 @@ class callback : public observer {
 
   /// True if this call prevented f, whose captures are then gone.
   bool stop() noexcept;
-  /// Gives up the handle's share; `wait`: after a running f has ended, unless this is f calling.
+  /// Gives up the handle's share; `wait`: after a running f has ended, unless this is f calling. To
+  /// wait, call stop() before.
   void leave(bool wait) noexcept;
 
   // --- for the one who took it off the list ---
@@ -91,7 +94,10 @@ class callback : public observer {
   friend struct callback_run;
   static constexpr std::uintptr_t pending = 0;
   static constexpr std::uintptr_t ended = 1;
+  static constexpr std::uintptr_t claimed = 2;  // in place only
 
+  /// In place: true for the one who decides whether f runs.
+  bool claim() noexcept;
   void run();
   void end() noexcept;
   void give_up_share() noexcept;
