@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// conformance/context/contexts.hpp — what the tests of contexts ask, and the contexts that a user might write.
+//
+// Idea       is_closed(ctx.done()), cause_of(ctx) == "canceled", race(rounds, prepare, check, f, g).
+// Ownership  none.
+// Threads    the user-written contexts may be used from anywhere.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "downhaul/chan.hpp"
+#include "downhaul/context.hpp"
+#include "downhaul/context_base.hpp"
+#include "downhaul/select.hpp"
+#include "downhaul/testing/manual_clock.hpp"
+#include "support/context_links.hpp"
+#include "support/crew.hpp"
+#include "support/seed.hpp"
+
+namespace downhaul_test {
+
+inline constexpr downhaul::key<int> number_key{"number"};
+inline constexpr downhaul::key<std::string> name_key{"name"};
+
+inline std::error_code canceled() { return downhaul::errc::canceled; }
+inline std::error_code late() { return downhaul::errc::deadline_exceeded; }
+/// A cause with a text.
+inline std::runtime_error because(const char* text) { return std::runtime_error{text}; }
+
+/// Whether a receive would return at once, told by one that does not wait.
+inline bool is_closed(const downhaul::recv_chan<void>& done) {
+  std::error_code ec;
+  return !done.try_recv(ec) && !ec;
+}
+
+/// "none"; "canceled" or "late" where the cause is what err() says; else the text of the exception.
+inline std::string cause_of(const downhaul::context& ctx) {
+  const std::exception_ptr cause = ctx.cause();
+  if (cause == nullptr) return "none";
+  try {
+    std::rethrow_exception(cause);
+  } catch (const downhaul::context_error& e) {
+    if (e.code() == canceled()) return "canceled";
+    return e.code() == late() ? "late" : e.code().message();
+  } catch (const std::exception& e) {
+    return e.what();
+  }
+}
+
+/// Not ended, by all that can be asked.
+inline bool is_open(const downhaul::context& ctx) {
+  return !is_closed(ctx.done()) && !ctx.err() && ctx.cause() == nullptr;
+}
+/// Ended with `err`, by all that can be asked.
+inline bool has_ended(const downhaul::context& ctx, std::error_code err) {
+  return is_closed(ctx.done()) && ctx.err() == err && ctx.cause() != nullptr;
+}
+
+/// Time stands still on the thread of the test unless it is told to go on.
+class by_hand {
+ public:
+  downhaul::manual_clock clock;
+
+  downhaul::time_point in(std::chrono::nanoseconds d) const { return clock.now() + d; }
+  template <class Rep, class Period>
+  void pass(std::chrono::duration<Rep, Period> d) {
+    clock.advance(d);
+  }
+  std::size_t timers() { return clock.pending(); }
+
+ private:
+  downhaul::use_clock here_{clock};
+};
+
+/// Hot, so as to be near; but not for as long as the other one has no CPU.
+template <class Condition>
+void spin_until(Condition holds) {
+  for (int i = 0; !holds(); ++i) {
+    if (i > 200) std::this_thread::yield();
+  }
+}
+
+/// `n` times: prepare(), then `first` here and each of `others` on a thread of its own at once, then
+/// check(). Each party starts with a short delay, drawn anew for each round.
+template <class Prepare, class Check, class First, class... Others>
+void race(int n, Prepare prepare, Check check, First first, Others... others) {
+  std::atomic<int> turn{0};
+  std::atomic<int> ended{0};
+  const auto dither = [](std::minstd_rand& random) {
+    const auto drawn = static_cast<unsigned>(random() % 64);
+    if (drawn == 0) std::this_thread::yield();  // on one CPU it is the other's turn
+    for (volatile unsigned i = drawn; i > 0;) i = i - 1;
+  };
+  const auto seat = [&](unsigned number, auto& party) {
+    return std::thread{[&, number] {
+      std::minstd_rand random{static_cast<unsigned>(seed()) + number};
+      for (int i = 1; i <= n; ++i) {
+        spin_until([&] { return turn >= i; });
+        dither(random);
+        party();
+        ++ended;
+      }
+    }};
+  };
+  std::vector<std::thread> threads;
+  unsigned number = 0;
+  (threads.push_back(seat(++number, others)), ...);
+  std::minstd_rand random{static_cast<unsigned>(seed())};
+  for (int i = 1; i <= n; ++i) {
+    prepare();
+    ended = 0;
+    turn = i;
+    dither(random);
+    first();
+    spin_until([&] { return ended == static_cast<int>(sizeof...(others)); });
+    check();
+  }
+  for (std::thread& t : threads) t.join();
+}
+
+/// Runs f() on a goroutine with the smallest stack that may be asked for, and waits for its end.
+template <class F>
+void on_small_stack(F f) {
+  downhaul::go_options small;
+  small.stack = std::size_t{64} * 1024;
+  std::atomic<bool> ended{false};
+  downhaul::go(small, [&] {
+    f();
+    ended = true;
+  });
+  wait_until([&] { return ended.load(); });
+}
+
+// --- contexts that a user might write ---
+
+/// Overrides nothing.
+struct wrapper : downhaul::context_base {
+  using context_base::context_base;
+};
+
+/// A done and an err of its own, whatever its parent does.
+class own_done : public downhaul::context_base {
+ public:
+  using context_base::context_base;
+
+  void end(std::error_code with) {
+    {
+      const std::lock_guard lock{mu_};
+      if (err_) return;
+      err_ = with;
+    }
+    done_.close();
+  }
+  downhaul::recv_chan<void> done() const override { return done_; }
+  std::error_code err() const override {
+    const std::lock_guard lock{mu_};
+    return err_;
+  }
+
+ private:
+  mutable std::mutex mu_;
+  std::error_code err_;  // guarded by mu_
+  downhaul::chan<void> done_ = downhaul::make_chan<void>();
+};
+
+/// A done of its own, and the err and the cause of its parent. The done is that of another context, so
+/// that who hangs on it can be counted.
+class own_channel : public downhaul::context_base {
+ public:
+  explicit own_channel(downhaul::context parent) : context_base{std::move(parent)} {}
+  downhaul::recv_chan<void> done() const override { return other_.ctx.done(); }
+  void close() { other_.cancel(); }
+
+ private:
+  downhaul::cancelable other_ = downhaul::with_cancel(downhaul::background());
+};
+
+/// Offers its own way to be called back.
+class calls_back : public own_done {
+ public:
+  using own_done::own_done;
+
+  std::function<bool()> after_func(std::function<void()> f) {
+    const std::lock_guard lock{mu_};
+    const int id = ++made_;
+    open_[id] = std::move(f);
+    return [this, id] {
+      const std::lock_guard guard{mu_};
+      return open_.erase(id) == 1;
+    };
+  }
+  void end_and_call(std::error_code with) {
+    end(with);
+    std::map<int, std::function<void()>> all;
+    {
+      const std::lock_guard lock{mu_};
+      all.swap(open_);
+    }
+    for (auto& [id, f] : all) f();
+  }
+  /// Registered and neither called nor stopped.
+  std::size_t callbacks() const {
+    const std::lock_guard lock{mu_};
+    return open_.size();
+  }
+  int ever_made() const {
+    const std::lock_guard lock{mu_};
+    return made_;
+  }
+
+ private:
+  mutable std::mutex mu_;
+  std::map<int, std::function<void()>> open_;  // guarded by mu_
+  int made_ = 0;                               // guarded by mu_
+};
+
+/// Cut off: its done is nil.
+struct no_done : downhaul::context_base {
+  using context_base::context_base;
+  downhaul::recv_chan<void> done() const override { return {}; }
+};
+
+}  // namespace downhaul_test
