@@ -169,7 +169,7 @@ TEST(SIG_008, a_loop_over_a_hammered_channel_ends_by_stop) {
   const dh::signal_channel keeps_us_alive{SIGUSR1};
   child_process hammer{("hammer " + std::to_string(::getpid())).c_str()};
   ASSERT_EQ(hammer.line(), "hammering");
-  for (int round = 0; round < rounds(1000); ++round) {
+  for (int round = 0; round < rounds(300); ++round) {
     dh::signal_channel c{SIGUSR1};
     std::atomic<int> received{0};
     dh::wait_group wg;
