@@ -73,6 +73,8 @@ class job {
   job* next = nullptr;  // guarded by the cache's lock
 
  private:
+  // From before the goroutine parks: the thread that is to run this may be long in coming.
+  const hold_deadlock_check something_may_happen_;
   const blocking_call call_;
   runtime_core* const home_;  // kept alive by the goroutine that waits; null: none
   ranked_mutex<rank::leaf> mu_;
@@ -97,7 +99,6 @@ static_assert(std::is_trivially_destructible_v<helper_cache>);
 helper_cache& helpers() noexcept { return all_helpers; }
 
 void serve(job& task) noexcept {
-  const hold_deadlock_check something_may_happen;
   runtime_core* const home = task.home();
   if (home == nullptr) {
     task.run();
