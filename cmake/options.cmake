@@ -14,6 +14,11 @@ set_property(CACHE DOWNHAUL_SANITIZE PROPERTY STRINGS "" address thread)
 if(NOT DOWNHAUL_SANITIZE MATCHES "^(address|thread)?$")
   message(FATAL_ERROR "DOWNHAUL_SANITIZE is '${DOWNHAUL_SANITIZE}'; it may be address, thread or empty")
 endif()
+# Both put themselves before the functions that lock a mutex, and both keep freed memory.
+if(DOWNHAUL_CHECKED AND DOWNHAUL_SANITIZE)
+  message(FATAL_ERROR
+    "DOWNHAUL_CHECKED and DOWNHAUL_SANITIZE=${DOWNHAUL_SANITIZE} do not go together: choose one")
+endif()
 
 if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   message(STATUS "CMAKE_BUILD_TYPE is not set; building RelWithDebInfo")

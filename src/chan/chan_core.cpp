@@ -59,12 +59,18 @@ chan_core* chan_core::make(std::ptrdiff_t capacity, const element_ops& ops) {
 
 void chan_core::dispose() noexcept {
   const std::size_t align = ops_.align;
+#ifdef DOWNHAUL_CHECKED
+  const std::size_t bytes = ring_offset(align) + capacity_ * ops_.size;
+  static_cast<allocated_channel*>(this)->~allocated_channel();
+  retire(this, bytes, align, freed::channel);
+#else
   static_cast<allocated_channel*>(this)->~allocated_channel();
   if (align > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
     ::operator delete(this, std::align_val_t{align});
   } else {
     ::operator delete(this);
   }
+#endif
 }
 
 passed chan_core::offer_locked(void* element, waiter*& wake) noexcept {
@@ -120,6 +126,19 @@ void chan_core::check_invariants() noexcept {
   if (receiver != nullptr && sender != nullptr && receiver->who != sender->who) {
     fatal({"chan: I4 is broken"});
   }
+  // I5: too much may be promised, too little may not.
+  std::uint32_t least = 0;
+  if (closed_ || count_ > 0 || sender != nullptr) least |= recv_ready;
+  if (closed_ || count_ < capacity_ || receiver != nullptr) least |= send_ready;
+  if ((least & ~hint_.load(std::memory_order_relaxed)) != 0) fatal({"chan: I5 is broken"});  // ours
+  if (count_ > capacity_ || (capacity_ != 0 && first_ >= capacity_)) {
+    fatal({"chan: the ring is broken"});
+  }
+  const auto sits = [](const wait_node& n) {
+    if (n.who == nullptr) fatal({"chan: nobody's node hangs"});
+  };
+  receivers_.check(sits);
+  senders_.check(sits);
 }
 #endif
 

@@ -44,7 +44,7 @@ class chan_core : public source {
   static constexpr std::uint32_t recv_ready = 1;
   static constexpr std::uint32_t send_ready = 2;
 
-  using channel_mutex = ranked_mutex<rank::channel>;
+  using channel_mutex = ranked_mutex<rank::channel, chan_core>;
 
   /// One reference, the caller's.
   static chan_core* make(std::ptrdiff_t capacity, const element_ops& ops);
@@ -68,6 +68,11 @@ class chan_core : public source {
   /// Takes a node off its queue if it is still there. Returns whether it was.
   bool dequeue(wait_node& n) noexcept DOWNHAUL_REQUIRES(mu_);
   bool closed_locked() const noexcept DOWNHAUL_REQUIRES(mu_) { return closed_; }
+
+#ifdef DOWNHAUL_CHECKED
+  /// The lock is about to be given back: aborts where I1 … I5 do not hold.
+  void check_invariants() noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS;
+#endif
 
   // --- without it ---
 
@@ -100,15 +105,11 @@ class chan_core : public source {
   /// The first of `queue` that is ready to be served, off the queue and elected; or null.
   static wait_node* take(wait_list& queue) noexcept;
   void update_hint() noexcept DOWNHAUL_REQUIRES(mu_);
-#ifdef DOWNHAUL_CHECKED
-  /// Under mu_, at the end of a change. Aborts where I1 … I4 do not hold.
-  void check_invariants() noexcept DOWNHAUL_REQUIRES(mu_);
-#endif
 
   const element_ops ops_;       // constant
   const std::size_t capacity_;  // constant
   std::byte* const ring_;       // constant; the places: guarded by mu_
-  channel_mutex mu_;
+  channel_mutex mu_{this};
   bool closed_ DOWNHAUL_GUARDED_BY(mu_) = false;
   std::atomic<std::uint32_t> hint_;  // [ready]
   std::size_t count_ DOWNHAUL_GUARDED_BY(mu_) = 0;
@@ -153,9 +154,6 @@ inline wait_node* chan_core::take(wait_list& queue) noexcept {
 }
 
 inline void chan_core::update_hint() noexcept {
-#ifdef DOWNHAUL_CHECKED
-  check_invariants();
-#endif
   std::uint32_t now = 0;
   if (closed_ || count_ > 0 || !senders_.empty()) now |= recv_ready;
   if (closed_ || count_ < capacity_ || !receivers_.empty()) now |= send_ready;

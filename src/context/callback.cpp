@@ -18,7 +18,11 @@ struct callback_run {
 void* callback::operator new(std::size_t size) { return this_thread().blocks.take(size); }
 
 void callback::operator delete(void* place, std::size_t size) noexcept {
+#ifdef DOWNHAUL_CHECKED
+  retire(place, size, 0, freed::callback);
+#else
   this_thread().blocks.give(place, size);
+#endif
 }
 
 callback* callback::hang(std::unique_ptr<callback> made, const context& ctx,

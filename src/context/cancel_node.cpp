@@ -7,6 +7,7 @@
 
 #include "downhaul/impl/callback.hpp"
 #include "downhaul/impl/view_node.hpp"
+#include "platform/fatal.hpp"
 #include "wait/thread_record.hpp"
 
 namespace downhaul::impl {
@@ -85,7 +86,11 @@ void* cancel_node::operator new(std::size_t size) {
 
 void cancel_node::operator delete(void* place, std::size_t size) noexcept {
   thread_record& me = this_thread();
+#ifdef DOWNHAUL_CHECKED
+  retire(place, size, 0, freed::context);
+#else
   me.blocks.give(place, size);
+#endif
   count(me, tally::contexts, -1);
 }
 
@@ -102,6 +107,25 @@ void cancel_node::attach() noexcept {
   bool observed = false;
   close(of(s).why(), 0, observed);  // R1 [cancel] was refused
 }
+
+#ifdef DOWNHAUL_CHECKED
+// A child says that it hangs, and here. Its memory is there, by K4.
+void cancel_node::check_observer(const observer& o) noexcept {
+  switch (o.what) {
+    case observer_kind::waiter:
+      if (static_cast<const wait_node&>(o).who == nullptr) fatal({"context: nobody's node hangs"});
+      return;
+    case observer_kind::callback: return;
+    case observer_kind::child: {
+      auto& l = const_cast<child_link&>(static_cast<const child_link&>(o));
+      if (&l.above() != this) fatal({"context: a child hangs on another's list"});
+      if (l.how != shape::arm && !l.node().linked_) fatal({"context: a child hangs unawares"});
+      return;
+    }
+  }
+  fatal({"context: what hangs on a list is of no kind"});
+}
+#endif
 
 // --- makers ---
 

@@ -93,6 +93,9 @@ class cancel_node : public done_source, public child_link {
   }
 
  private:
+#ifdef DOWNHAUL_CHECKED
+  void check_observer(const observer& o) noexcept override;
+#endif
   friend class cancel_walk;
   friend struct child_link;
   cancel_node& parents_done() const noexcept;
@@ -109,7 +112,9 @@ class plain_node final : public cancel_node {
     delete this;
   }
 };
+#ifndef DOWNHAUL_CHECKED
 static_assert(sizeof(plain_node) <= 120, "one size class of the allocator");
+#endif
 
 struct merge_arm : child_link {
   merge_arm() noexcept : child_link{shape::arm} {}

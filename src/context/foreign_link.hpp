@@ -18,6 +18,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 
@@ -32,6 +33,11 @@ class user_node;
 
 class foreign_link {
  public:
+#ifdef DOWNHAUL_CHECKED
+  static void operator delete(void* place, std::size_t size) noexcept {
+    retire(place, size, 0, freed::context);
+  }
+#endif
   foreign_link(const foreign_link&) = delete;
   foreign_link& operator=(const foreign_link&) = delete;
 

@@ -13,8 +13,11 @@
 #ifdef DOWNHAUL_CHECKED
 #include <array>
 #include <cstddef>
+#include <cstdlib>
 #include <functional>
 #include <string_view>
+
+#include "platform/backtrace.hpp"
 #endif
 
 namespace downhaul::impl {
@@ -55,8 +58,10 @@ void mutex::wake_one(std::atomic<std::uint32_t>& word) noexcept { futex_wake_one
 namespace {
 
 constexpr std::size_t rank_count = static_cast<std::size_t>(rank::leaf) + 1;
-constexpr std::array<std::string_view, rank_count> rank_names{"registry", "channel",   "context",
-                                                              "timers",   "run queue", "leaf"};
+constexpr std::array<std::string_view, rank_count> rank_names{
+    "registry", "channel", "context", "timers", "run queue", "sync queue", "leaf"};
+// What has the same level is never held together, but for channels.
+constexpr std::array<int, rank_count> levels{0, 1, 2, 2, 3, 4, 4};
 
 struct held_locks {
   std::array<std::uint32_t, rank_count> count{};
@@ -72,19 +77,22 @@ DOWNHAUL_NOINLINE held_locks& held_by_this_thread() noexcept {
 std::size_t index_of(rank r) noexcept { return static_cast<std::size_t>(r); }
 
 [[noreturn]] void out_of_order(rank wanted, rank held) noexcept {
-  fatal({"lock order: ", rank_names[index_of(wanted)], " lock wanted while a ",
-         rank_names[index_of(held)], " lock is held"});
+  say({"fatal error: lock order: ", rank_names[index_of(wanted)], " lock wanted while a ",
+       rank_names[index_of(held)], " lock is held\n"});
+  say_place("wanted at", place::here());
+  std::abort();
 }
 
 }  // namespace
 
 void check_lock_order(rank r, const void* lock) noexcept {
   const held_locks& held = held_by_this_thread();
-  for (std::size_t i = rank_count; i-- > index_of(r) + 1;)
-    if (held.count[i] != 0) out_of_order(r, static_cast<rank>(i));
-  if (held.count[index_of(r)] == 0) return;
-  const bool ascending = std::less<>{}(held.highest_channel, lock);
-  if (r != rank::channel || !ascending) out_of_order(r, r);
+  for (std::size_t i = rank_count; i-- > 0;) {
+    if (held.count[i] == 0 || levels[i] < levels[index_of(r)]) continue;
+    const bool next_channel =
+        r == rank::channel && i == index_of(r) && std::less<>{}(held.highest_channel, lock);
+    if (!next_channel) out_of_order(r, static_cast<rank>(i));
+  }
 }
 
 void note_locked(rank r, const void* lock) noexcept {

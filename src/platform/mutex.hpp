@@ -14,14 +14,16 @@
 // Model      tests/models/futex_mutex.pml
 //
 // Lock order, first taken first:
-//   registry > channel (many, by ascending address) > one context node > one timer queue
-//   > run queue > leaf (taken with nothing inside)
+//   registry > channel (many, by ascending address) > one context node or one timer queue
+//   > run queue > the queue of one object of the sync room, or a leaf (nothing is taken inside)
 
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <type_traits>
 
+#include "downhaul/impl/poison.hpp"
 #include "platform/thread_annotations.hpp"
 
 namespace downhaul::impl {
@@ -47,6 +49,12 @@ class DOWNHAUL_CAPABILITY("mutex") mutex {
       wake_one(word_);
   }
 
+#ifdef DOWNHAUL_CHECKED
+  void expect_alive() const noexcept {
+    impl::expect_alive(word_.load(std::memory_order_relaxed));  // any value will do
+  }
+#endif
+
  private:
   bool try_take() noexcept {
     std::uint32_t free = 0;
@@ -61,8 +69,9 @@ class DOWNHAUL_CAPABILITY("mutex") mutex {
 };
 static_assert(sizeof(mutex) == 4);
 
-/// Places in the lock order; a lock may be taken only while all held ones have a smaller rank.
-enum class rank : std::uint8_t { registry, channel, context, timers, run_queue, leaf };
+/// Places in the lock order. Context and timers share one, and so do sync and leaf: a lock may be taken
+/// only while all held ones come before it.
+enum class rank : std::uint8_t { registry, channel, context, timers, run_queue, sync, leaf };
 
 #ifdef DOWNHAUL_CHECKED
 /// Aborts with a message if the calling thread may not wait for a lock of rank `r` at `lock` now.
@@ -79,13 +88,20 @@ void assert_no_locks_held() noexcept;
 inline void assert_no_locks_held() noexcept {}
 #endif
 
-template <rank R>
+/// `Owner`, if any, has check_invariants(): checked builds call it whenever the lock is given back.
+template <rank R, class Owner = void>
 class DOWNHAUL_CAPABILITY("mutex") ranked_mutex {
  public:
   constexpr ranked_mutex() noexcept = default;
+#ifdef DOWNHAUL_CHECKED
+  constexpr explicit ranked_mutex(Owner* owner) noexcept : owner_{owner} {}
+#else
+  constexpr explicit ranked_mutex(Owner*) noexcept {}
+#endif
 
   void lock() noexcept DOWNHAUL_ACQUIRE() {
 #ifdef DOWNHAUL_CHECKED
+    mutex_.expect_alive();
     check_lock_order(R, this);
 #endif
     mutex_.lock();
@@ -96,6 +112,9 @@ class DOWNHAUL_CAPABILITY("mutex") ranked_mutex {
 
   /// Never waits, hence may be called out of order.
   bool try_lock() noexcept DOWNHAUL_TRY_ACQUIRE(true) {
+#ifdef DOWNHAUL_CHECKED
+    mutex_.expect_alive();
+#endif
     const bool taken = mutex_.try_lock();
 #ifdef DOWNHAUL_CHECKED
     if (taken) note_locked(R, this);
@@ -105,13 +124,21 @@ class DOWNHAUL_CAPABILITY("mutex") ranked_mutex {
 
   void unlock() noexcept DOWNHAUL_RELEASE() {
 #ifdef DOWNHAUL_CHECKED
-    note_unlocked(R);  // before the exchange: afterwards the lock may be gone
+    // All before the exchange: afterwards the lock may be gone.
+    mutex_.expect_alive();
+    if constexpr (!std::is_void_v<Owner>) {
+      if (owner_ != nullptr) owner_->check_invariants();
+    }
+    note_unlocked(R);
 #endif
     mutex_.unlock();
   }
 
  private:
   mutex mutex_;
+#ifdef DOWNHAUL_CHECKED
+  Owner* owner_ = nullptr;
+#endif
 };
 
 /// std::lock_guard with the annotations that Clang's analysis needs.

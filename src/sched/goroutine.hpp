@@ -25,6 +25,7 @@
 #include <source_location>
 
 #include "downhaul/impl/spawn.hpp"
+#include "platform/held_mutexes.hpp"
 #include "platform/stack_switch.hpp"
 #include "wait/waiter.hpp"
 
@@ -33,6 +34,7 @@ namespace downhaul::impl {
 class worker;
 class seat;
 class runtime_core;
+struct thread_record;
 
 /// How park and make_ready work for a goroutine.
 extern const waiter_ops goroutine_ops;
@@ -110,8 +112,13 @@ class alignas(64) goroutine final : public waiter {
   std::atomic<char*> name{nullptr};           // own copy or null; freed under the registry's lock
   alignas(inline_align) std::byte storage[inline_closure];
   downhaul::impl::seat* seat = nullptr;  // the thread that it is pinned to, while pins != 0
+
+#ifdef DOWNHAUL_CHECKED
+  mutex_ledger mutexes;                        // what it has locked
+  const thread_record* last_thread = nullptr;  // where it ran last; null: nowhere yet
+#endif
 };
-#if !DOWNHAUL_ASAN && !DOWNHAUL_TSAN
+#if !DOWNHAUL_ASAN && !DOWNHAUL_TSAN && !defined(DOWNHAUL_CHECKED)
 static_assert(sizeof(goroutine) <= 256);
 #endif
 
@@ -119,6 +126,7 @@ static_assert(sizeof(goroutine) <= 256);
 class goroutine_list {
  public:
   bool empty() const noexcept { return head_ == nullptr; }
+  const goroutine* front() const noexcept { return head_; }
   void push_back(goroutine& g) noexcept {
     g.next = nullptr;
     (head_ == nullptr ? head_ : tail_->next) = &g;

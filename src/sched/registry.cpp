@@ -29,6 +29,10 @@ char* copy_name(const char* name) {
 void forget(goroutine& ended) noexcept {
   char* name = ended.name.load(std::memory_order_relaxed);  // our own store
   ended.set_life(life_state::free);
+#ifdef DOWNHAUL_CHECKED
+  ended.mark_freed();
+  poison(ended.storage, sizeof ended.storage, freed::goroutine);
+#endif
   if (name == nullptr) [[likely]]
     return;
   {

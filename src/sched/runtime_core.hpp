@@ -115,6 +115,11 @@ class runtime_core {
   bool shuffles() const noexcept { return seed_ != 0; }
   std::uint64_t seed() const noexcept { return seed_; }
 
+#ifdef DOWNHAUL_CHECKED
+  /// Under mu_, which is about to be given back. Aborts where I1 … I3 do not hold.
+  void check_invariants() noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS;
+#endif
+
  private:
   friend class pool_worker;
   ~runtime_core();
@@ -162,7 +167,7 @@ class runtime_core {
   std::atomic<std::int64_t> refs_{1 + running_bias};  // [refs]
   std::atomic<pool_worker*> all_{nullptr};            // push only
 
-  alignas(64) ranked_mutex<rank::run_queue> mu_;
+  alignas(64) ranked_mutex<rank::run_queue, runtime_core> mu_{this};
   goroutine_list queue_ DOWNHAUL_GUARDED_BY(mu_);
   pool_worker* lookout_ DOWNHAUL_GUARDED_BY(mu_) = nullptr;
   pool_worker* spares_ DOWNHAUL_GUARDED_BY(mu_) = nullptr;  // retired

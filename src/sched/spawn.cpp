@@ -98,6 +98,10 @@ goroutine* prepare_goroutine(const spawn_request& request) {
   const std::uint8_t pool = request.stack == 0 ? std::uint8_t{0} : core.pool_for(request.stack);
   pool_worker* const here = pool_worker_of(me, core);
   goroutine& g = here != nullptr ? *here->blocks.take() : *take_block();
+#ifdef DOWNHAUL_CHECKED
+  g.mark_used();
+  g.last_thread = nullptr;
+#endif
   g.in.store(&core, std::memory_order_release);  // W [life]
   if (here != nullptr) {
     ++here->held_refs;

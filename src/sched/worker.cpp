@@ -36,12 +36,18 @@ void worker::resume(goroutine& g) noexcept {
   g.seen_at.store(this, std::memory_order_relaxed);  // its own, and a snapshot for the monitor
   me->current = &g;
   g.on_cpu.store(true, std::memory_order_relaxed);  // for lists
+#ifdef DOWNHAUL_CHECKED
+  note_runs(g, *me);
+#endif
   switch_to(own, g.run);
   me->current = nullptr;
 }
 
 execution& worker::leave(goroutine& g, leaving how) noexcept {
   assert_no_locks_held();
+#ifdef DOWNHAUL_CHECKED
+  note_leaves(g, how);
+#endif
   leaver = &g;
   left = how;
   g.on_cpu.store(false, std::memory_order_relaxed);  // for lists
@@ -49,10 +55,19 @@ execution& worker::leave(goroutine& g, leaving how) noexcept {
   auto& here = static_cast<pool_worker&>(*this);
   goroutine* const n = here.next_at_hand();
   if (n == nullptr) return own;
+#ifdef DOWNHAUL_CHECKED
+  if (n->last_thread == me) {
+    here.kept_back_ = n;
+    return own;
+  }
+#endif
   if (!n->has_stack()) here.bind(*n);
   n->seen_at.store(this, std::memory_order_relaxed);  // its own, and a snapshot for the monitor
   n->on_cpu.store(true, std::memory_order_relaxed);   // for lists
   me->current = n;
+#ifdef DOWNHAUL_CHECKED
+  note_runs(*n, *me);
+#endif
   return n->run;
 }
 
@@ -73,10 +88,17 @@ void pool_worker::work() noexcept {
   note_cpu_clock();
   clock_of(*me).attach_workers(1);
   while (goroutine* g = next()) {
+#ifdef DOWNHAUL_CHECKED
+    g = change_threads(*g);
+    if (g == nullptr) break;
+#endif
     if (!g->has_stack()) bind(*g);
     resume(*g);
     arrive();
   }
+#ifdef DOWNHAUL_CHECKED
+  end_turns();
+#endif
   // Nobody else pushes here any more; what is left is abandoned, but others may look at it.
   for (int i = 0; i < stack_count_; ++i)
     core->pool(0).release(stacks_[static_cast<std::size_t>(i)]);
@@ -120,6 +142,9 @@ goroutine* pool_worker::take_slot() noexcept {
 }
 
 goroutine* pool_worker::next() noexcept {
+#ifdef DOWNHAUL_CHECKED
+  if (kept_back_ != nullptr) return std::exchange(kept_back_, nullptr);
+#endif
   const std::uint32_t tick = tick_.load(std::memory_order_relaxed) + 1;  // written by us alone
   tick_.store(tick, std::memory_order_relaxed);                          // a sample for others
   if (attention_.load(std::memory_order_relaxed)) [[unlikely]] {  // [attention] attend() looks

@@ -65,6 +65,15 @@ class worker {
   execution& leave(goroutine& g, leaving how) noexcept;
   /// Finishes, off its stack, what the one who left has begun. First thing after each switch.
   void arrive() noexcept;
+
+#ifdef DOWNHAUL_CHECKED
+ private:
+  // See checked_slices.cpp.
+  /// `g` runs here from now on: what it locks is its own.
+  static void note_runs(goroutine& g, const thread_record& here) noexcept;
+  /// `g` leaves this thread: aborts if it has locked what belongs to the thread.
+  void note_leaves(const goroutine& g, leaving how) const noexcept;
+#endif
 };
 
 /// The closure of a goroutine that somebody waits for (goroutine::joined).
@@ -115,6 +124,26 @@ class alignas(64) pool_worker final : public worker {
   friend class runtime_core;
 
   friend class worker;
+
+#ifdef DOWNHAUL_CHECKED
+  // See checked_slices.cpp.
+  /// Brings `g` to a thread on which it did not run last: returns when this one is to run another.
+  /// Null: this thread is to end.
+  goroutine* change_threads(goroutine& g) noexcept;
+  goroutine* await_turn(std::uint32_t mine) noexcept;
+  void work_beside() noexcept;
+  void pass_turn(std::uint32_t to) noexcept;
+  void end_turns() noexcept;
+
+  // [turn] who of the worker's two threads is the worker. Passing releases what the worker is made
+  //        of, taking it acquires that. The futex.
+  enum : std::uint32_t { first_thread, second_thread, no_thread };
+  std::atomic<std::uint32_t> turn_{first_thread};
+  goroutine* passed_ = nullptr;     // with the turn: who is to run
+  goroutine* kept_back_ = nullptr;  // taken from the queue, but not to run on this thread
+  bool beside_ = false;             // the second thread exists
+  pthread_t second_{};              // if it does
+#endif
 
   goroutine* next() noexcept;
   goroutine* next_at_hand() noexcept;

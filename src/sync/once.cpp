@@ -51,6 +51,9 @@ void once::finish() noexcept {
   }
   while (later != nullptr) {
     impl::list_node* const next = later->next;  // before the notify: then the node may vanish
+#ifdef DOWNHAUL_CHECKED
+    later->next = nullptr;  // a node that ends must not look linked
+#endif
     static_cast<impl::wait_node*>(later)->who->notify();
     later = next;
   }

@@ -7,7 +7,7 @@
 //            by the object's address. So the object stays small, and letting go of the lock touches
 //            nothing that a waiter who was just released might have destroyed meanwhile.
 // Ownership  static, never destroyed.
-// Threads    any. A leaf in the lock order: nothing is taken inside, and nobody takes two.
+// Threads    any. Nothing is taken inside, and nobody takes two.
 // Cost       as any lock. Two busy objects share one in 1 of 64 cases; sections are a few lines.
 #pragma once
 
@@ -17,7 +17,7 @@
 
 namespace downhaul::impl {
 
-using queue_mutex = ranked_mutex<rank::leaf>;
+using queue_mutex = ranked_mutex<rank::sync>;
 
 queue_mutex& queue_lock_of(const void* object) noexcept;
 

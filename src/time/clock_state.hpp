@@ -31,7 +31,7 @@ namespace downhaul::impl {
 inline constexpr std::int64_t watch_grace_ns = 10'000'000;  // how late the watch may be for workers
 
 struct alignas(64) timer_shard {
-  using shard_mutex = ranked_mutex<rank::timers>;
+  using shard_mutex = ranked_mutex<rank::timers, timer_shard>;
 
   explicit timer_shard(std::int64_t now) noexcept : queue{now} {}
 
@@ -47,7 +47,13 @@ struct alignas(64) timer_shard {
     return lower(when);
   }
 
-  shard_mutex mu;
+#ifdef DOWNHAUL_CHECKED
+  void check_invariants() noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS {
+    queue.check(next.load(std::memory_order_relaxed));  // written under mu
+  }
+#endif
+
+  shard_mutex mu{this};
   std::atomic<std::int64_t> next{never};  // [deadline]
   timer_queue queue DOWNHAUL_GUARDED_BY(mu);
 };

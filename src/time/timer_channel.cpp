@@ -37,6 +37,12 @@ class timer_channel final : public chan_core, private timer_entry {
         timer_entry{&fire_entry, &try_ref_entry},
         period_{period} {}
 
+#ifdef DOWNHAUL_CHECKED
+  static void operator delete(void* place, std::size_t size) noexcept {
+    retire(place, size, 0, freed::timer);
+  }
+#endif
+
   void begin(clock& c, std::int64_t delay) noexcept {
     clock_state::of(c).adopt(*this, c);
     start(c.now_ns(), delay);

@@ -155,11 +155,15 @@ void* timer_function::function() noexcept {
 void timer_function::free() noexcept {
   const layout l = layout_of(*ops_);
   this->~timer_function();
+#ifdef DOWNHAUL_CHECKED
+  retire(this, l.size, l.align, freed::timer);
+#else
   if (l.align > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
     ::operator delete(this, std::align_val_t{l.align});
   } else {
     ::operator delete(this);
   }
+#endif
   count(tally::timers, -1);
 }
 

@@ -5,6 +5,10 @@
 #include <bit>
 #include <utility>
 
+#ifdef DOWNHAUL_CHECKED
+#include "platform/fatal.hpp"
+#endif
+
 namespace downhaul::impl {
 namespace {
 
@@ -119,6 +123,7 @@ void timer_queue::unlink(timer_node& n) noexcept {
 }
 
 void timer_queue::insert(timer_node& n, std::int64_t when) noexcept {
+  n.expect_alive();
   if (when == never) return;
   n.when = when;
   n.sequence = ++sequence_;
@@ -198,5 +203,64 @@ std::int64_t timer_queue::next() const noexcept {
   const int index = std::countr_zero(slot_used_[static_cast<std::size_t>(level)]);
   return slots_[static_cast<std::size_t>(level * slots_per_level + index)].earliest;
 }
+
+#ifdef DOWNHAUL_CHECKED
+namespace {
+constexpr int most_looked_at = 64;  // so that a million timers do not make each lock a million long
+}
+
+void timer_heap::check() const noexcept {
+  if (root_ == nullptr) return;
+  if (root_->next != nullptr) fatal({"timers: the top of the heap has a sibling"});
+  // Breadth first, through the nodes as they come.
+  const timer_node* waiting[most_looked_at] = {root_};
+  int seen = 0;
+  for (int known = 1; seen < known; ++seen) {
+    const timer_node& above = *waiting[seen];
+    const timer_node* before_it = &above;
+    for (const timer_node* n = above.child; n != nullptr && known < most_looked_at; n = n->next) {
+      n->expect_alive();
+      if (n->prev != before_it) fatal({"timers: the heap is torn"});
+      if (before(*n, above)) fatal({"timers: the heap is out of order"});
+      waiting[known++] = n;
+      before_it = n;
+    }
+  }
+}
+
+timer_queue::~timer_queue() {
+  while (pop_due(never) != nullptr) {
+  }
+}
+
+void timer_queue::check(std::int64_t bound) const noexcept {
+  heap_.check();
+  const timer_node* const top = heap_.top();
+  if (top != nullptr && (top->place != in_heap || top->when < bound)) {
+    fatal({"timers: the first is due before the queue says so"});
+  }
+  if (size_ == 0 && (top != nullptr || level_used_ != 0)) fatal({"timers: more than were counted"});
+  for (int level = 0; level < levels; ++level) {
+    const std::uint64_t used = slot_used_[static_cast<std::size_t>(level)];
+    if ((used != 0) != ((level_used_ >> level & 1) != 0)) fatal({"timers: a level's bit is wrong"});
+    if (used == 0) continue;
+    const int index = std::countr_zero(used);
+    const auto at = static_cast<std::size_t>(level * slots_per_level + index);
+    const slot& s = slots_[at];
+    if (s.head == nullptr) fatal({"timers: a slot's bit is wrong"});
+    const timer_node* last = s.head->prev;
+    if (last == nullptr || last->next != nullptr) fatal({"timers: a slot is torn"});
+    int left = most_looked_at;
+    for (const timer_node* n = s.head; n != nullptr && left > 0; n = n->next, --left) {
+      n->expect_alive();
+      if (n->place != first_slot + at) fatal({"timers: a timer is not where it says"});  // I2
+      if (n->when < s.earliest || n->when < bound)
+        fatal({"timers: one is due before its slot"});                             // I4
+      if (tick_of(n->when) <= base_) fatal({"timers: one has been passed over"});  // I1
+      if (n->next != nullptr && n->next->prev != n) fatal({"timers: a slot is torn"});
+    }
+  }
+}
+#endif
 
 }  // namespace downhaul::impl

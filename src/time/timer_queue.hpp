@@ -31,6 +31,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "downhaul/impl/poison.hpp"
+
 namespace downhaul::impl {
 
 struct timer_node {
@@ -42,7 +44,28 @@ struct timer_node {
   std::uint16_t place = 0;      // 0 not queued; 1 heap; else 2 + index of its slot
   std::uint16_t shard = 0;      // of its clock: which queue; constant while queued
 
-  bool queued() const noexcept { return place != 0; }
+  bool queued() const noexcept {
+    expect_alive();
+    return place != 0;
+  }
+
+#ifdef DOWNHAUL_CHECKED
+  static constexpr std::uint16_t gone = 0xDEAD;
+  timer_node() noexcept = default;
+  timer_node(const timer_node&) = default;
+  timer_node& operator=(const timer_node&) = default;
+  ~timer_node() {
+    expect_alive();
+    if (place != 0) die_of_early_free(freed::timer, "it was armed");
+    // Volatile: stores to what is about to end are left out otherwise.
+    *const_cast<volatile std::uint16_t*>(&place) = gone;
+  }
+  void expect_alive() const noexcept {
+    if (place == gone) die_of_use_after_free(poison_of(freed::timer));
+  }
+#else
+  void expect_alive() const noexcept {}
+#endif
 };
 
 /// A pairing heap: children in a list through `next`; `prev` is the sibling before or, of the
@@ -50,6 +73,10 @@ struct timer_node {
 class timer_heap {
  public:
   timer_node* top() const noexcept { return root_; }
+#ifdef DOWNHAUL_CHECKED
+  /// Aborts if the first nodes, from the top, are out of order or do not name each other.
+  void check() const noexcept;
+#endif
   void push(timer_node& n) noexcept;
   void remove(timer_node& n) noexcept;
 
@@ -68,6 +95,9 @@ class timer_queue {
   explicit timer_queue(std::int64_t now) noexcept;
   timer_queue(const timer_queue&) = delete;
   timer_queue& operator=(const timer_queue&) = delete;
+#ifdef DOWNHAUL_CHECKED
+  ~timer_queue();  // what outlives the queue is not queued
+#endif
 
   /// `n` is not queued. A time of `never` is not inserted. Past times are due at once.
   void insert(timer_node& n, std::int64_t when) noexcept;
@@ -83,6 +113,11 @@ class timer_queue {
   /// when the first of them was removed or moved; a look then brings it nearer to the truth.
   std::int64_t next() const noexcept;
   std::size_t size() const noexcept { return size_; }
+#ifdef DOWNHAUL_CHECKED
+  /// Aborts where I1 … I4 do not hold, as far as it looks: at the first nodes of the heap and of the
+  /// first slot of each level. None may be due before `bound`.
+  void check(std::int64_t bound) const noexcept;
+#endif
 
  private:
   static constexpr int digit_bits = 6;

@@ -39,6 +39,10 @@ class done_source : public context_head {
   static constexpr std::uintptr_t detached_bit = 4;
 
   bool closed() const noexcept {
+#ifdef DOWNHAUL_CHECKED
+    // [done] any value will do
+    impl::expect_alive(static_cast<std::uint32_t>(word_.load(std::memory_order_relaxed) >> 32));
+#endif
     return (word_.load(std::memory_order_acquire) & closed_bit) != 0;  // [done] pairs with C1
   }
   /// False if closed already: then the observer is not linked and the caller tells it himself.
@@ -50,14 +54,23 @@ class done_source : public context_head {
   void unwatch(wait_node& node) noexcept final { remove(node); }
   /// How many observers hang here. For tests.
   std::size_t observers() noexcept;
+#ifdef DOWNHAUL_CHECKED
+  /// Under mu_, which is about to be given back. Aborts if the list and the word do not fit together.
+  void check_invariants() noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS;
+#endif
 
  protected:
   explicit done_source(std::uintptr_t open_word, std::uint32_t refs = 1) noexcept
       : context_head{refs}, word_{open_word} {}
   ~done_source() = default;
 
-  std::atomic<std::uintptr_t> word_;  // [done]
-  ranked_mutex<rank::context> mu_;    // one node's at a time
+#ifdef DOWNHAUL_CHECKED
+  /// Under mu_: aborts if `o`, which hangs here, does not say so.
+  virtual void check_observer(const observer&) noexcept {}
+#endif
+
+  std::atomic<std::uintptr_t> word_;                   // [done]
+  ranked_mutex<rank::context, done_source> mu_{this};  // one node's at a time
   observer_list<observer> observers_ DOWNHAUL_GUARDED_BY(mu_);
 };
 

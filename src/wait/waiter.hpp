@@ -74,12 +74,14 @@ class waiter {
   }
   /// Waits for the notify that belongs to this wait. `why` shows in lists of goroutines.
   void park(wait_reason why) noexcept {
+    expect_prepared();
     reason_.store(why, std::memory_order_relaxed);  // for the registry only
     ops_->park(*this);
     reason_.store(wait_reason::none, std::memory_order_relaxed);  // for the registry only
   }
   /// [elect] True for the one node that decides the wait. Under the lock of the node's source.
   bool try_win(wait_node& n) noexcept {
+    expect_used();
     wait_node* none = nullptr;
     // [elect] release: the owner that reads winner() sees the node; acquire: pairs with others' CAS
     return winner_.compare_exchange_strong(none, &n, std::memory_order_acq_rel,
@@ -91,6 +93,7 @@ class waiter {
   }
   /// Ends the wait. Outside all locks; the last touch of the waiter by the waker.
   void notify() noexcept {
+    expect_used();
     if (state_.exchange(notified, std::memory_order_acq_rel) == parked) {  // N1 [park]
       ops_->make_ready(*this);
     }
@@ -110,9 +113,30 @@ class waiter {
     reason_.store(why, std::memory_order_relaxed);  // for the registry only
   }
 
+#ifdef DOWNHAUL_CHECKED
+  /// The owner has ended, and its block waits for the next: who touches it now is wrong.
+  void mark_freed() noexcept {
+    expect_used();
+    state_.store(poison_of(freed::goroutine), std::memory_order_relaxed);  // [park] nobody waits
+  }
+  void mark_used() noexcept {
+    state_.store(running, std::memory_order_relaxed);  // [park] nobody else knows the block yet
+  }
+#endif
+
   release_queue released;  // owned by the goroutine or thread itself
 
  private:
+#ifdef DOWNHAUL_CHECKED
+  void expect_used() const noexcept {
+    expect_alive(state_.load(std::memory_order_relaxed));  // [park] any value will do
+  }
+  void expect_prepared() const noexcept;
+#else
+  void expect_used() const noexcept {}
+  void expect_prepared() const noexcept {}
+#endif
+
   std::atomic<std::uint32_t> state_{running};           // [park]
   std::atomic<wait_reason> reason_{wait_reason::none};  // written by the owner
   std::atomic<wait_node*> winner_{nullptr};             // [elect]

@@ -36,8 +36,15 @@ inline std::ostream& operator<<(std::ostream& out, place p) {
 
 inline constexpr bool sanitized = DOWNHAUL_ASAN || DOWNHAUL_TSAN || DOWNHAUL_VALGRIND;
 
-/// Rounds of a long test: a tenth of them where a sanitizer makes each many times slower.
-constexpr int rounds(int plain) { return sanitized ? (plain + 9) / 10 : plain; }
+#ifdef DOWNHAUL_CHECKED
+inline constexpr bool checked = true;
+#else
+inline constexpr bool checked = false;
+#endif
+
+/// Rounds of a long test: a tenth of them where a sanitizer makes each many times slower, or a checked
+/// build, which changes threads at each wait.
+constexpr int rounds(int plain) { return sanitized || checked ? (plain + 9) / 10 : plain; }
 
 /// Gives way to other goroutines and, where the machine is busy, to other threads.
 inline void give_way() {

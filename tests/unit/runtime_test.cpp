@@ -74,7 +74,11 @@ TEST(runtime, what_is_started_inside_stays_inside) {
     downhaul::blocking([&] { go([&] { threads.insert(std::this_thread::get_id()); }); });
   });
   one.run_until_parked();
+#ifdef DOWNHAUL_CHECKED
+  EXPECT_LE(threads.size(), 2u);  // a worker has two threads there
+#else
   EXPECT_EQ(threads.size(), 1u);
+#endif
 }
 
 TEST(runtime, goroutines_of_two_runtimes_and_a_thread_meet_on_a_channel) {

@@ -38,6 +38,11 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr bool sanitized = DOWNHAUL_ASAN || DOWNHAUL_TSAN;
+#ifdef DOWNHAUL_CHECKED
+constexpr bool checked = true;
+#else
+constexpr bool checked = false;
+#endif
 
 // Blocks the thread, behind the scheduler's back.
 void block_thread(milliseconds d) {
@@ -360,7 +365,7 @@ TEST(scheduler, an_idle_runtime_uses_no_cpu) {
 }
 
 TEST(scheduler, a_million_parked_goroutines) {
-  constexpr int n = sanitized ? 10'000 : 1'000'000;
+  constexpr int n = sanitized ? 10'000 : checked ? 100'000 : 1'000'000;
   test_runtime rt{runtime_options{.workers = 2, .stack = 64 * 1024}};
   std::atomic<int> woken{0};
   auto gate = make_chan<void>();

@@ -145,6 +145,7 @@ TEST(timer_queue, survives_jumps_of_centuries_in_few_steps) {
   EXPECT_EQ(q.size(), 0U);
   q.insert(nodes[0], 150 * year);
   EXPECT_EQ(q.next(), 150 * year);
+  EXPECT_TRUE(q.remove(nodes[0]));
 }
 
 // Oracle: a multimap from (time, order of insertion) to the node.

@@ -13,6 +13,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "downhaul/impl/poison.hpp"
+
 namespace downhaul::impl {
 
 class waiter;
@@ -21,13 +23,28 @@ struct list_node {
   list_node* prev = nullptr;
   list_node* next = nullptr;
 
-  bool linked() const noexcept { return next != nullptr; }
+  bool linked() const noexcept {
+#ifdef DOWNHAUL_CHECKED
+    expect_alive(static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(next) >> 32));
+#endif
+    return next != nullptr;
+  }
 };
 
 enum class observer_kind : std::uint8_t { waiter, child, callback };
 
 struct observer : list_node {
   explicit observer(observer_kind k) noexcept : what{k} {}
+#ifdef DOWNHAUL_CHECKED
+  observer(const observer&) = default;
+  observer& operator=(const observer&) = delete;
+  ~observer() {
+    if (linked()) die_of_early_free(freed::wait_node, "it hung on a list");
+    // Volatile: stores to what is about to end are left out otherwise.
+    constexpr std::uintptr_t gone = std::uintptr_t{poison_of(freed::wait_node)} << 32;
+    *const_cast<list_node* volatile*>(&next) = reinterpret_cast<list_node*>(gone);
+  }
+#endif
   const observer_kind what;
 };
 
@@ -40,6 +57,11 @@ struct wait_node : observer {
   waiter* who = nullptr;  // constant while linked
   void* slot = nullptr;   // receive: raw storage to move into; send: the element to move from
 };
+
+#ifdef DOWNHAUL_CHECKED
+/// Aborts: neighbours on a list do not name each other.
+[[noreturn]] void die_of_torn_list() noexcept;
+#endif
 
 /// Circular list with its own head; the empty list points at itself.
 template <class Node>
@@ -72,10 +94,27 @@ class observer_list {
     head_.next = &n;
   }
   static void remove(Node& n) noexcept {
+#ifdef DOWNHAUL_CHECKED
+    if (n.prev->next != &n || n.next->prev != &n) die_of_torn_list();
+#endif
     n.prev->next = n.next;
     n.next->prev = n.prev;
     n.prev = n.next = nullptr;
   }
+#ifdef DOWNHAUL_CHECKED
+  /// Aborts if the links of the first nodes, or of the last, are torn. Calls see(node) for them.
+  template <class F>
+  void check(F see) const noexcept {
+    constexpr int most_looked_at = 64;
+    const list_node* p = &head_;
+    for (int i = 0; i < most_looked_at; ++i, p = p->next) {
+      if (!p->linked() || p->next->prev != p || p->prev->next != p) die_of_torn_list();
+      if (p != &head_) see(static_cast<Node&>(const_cast<list_node&>(*p)));
+      if (p->next == &head_) return;
+    }
+    if (head_.prev->next != &head_) die_of_torn_list();
+  }
+#endif
   Node* pop_front() noexcept {
     Node* n = front();
     if (n != nullptr) remove(*n);

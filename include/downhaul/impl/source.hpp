@@ -17,6 +17,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "downhaul/impl/poison.hpp"
+
 namespace downhaul::impl {
 
 struct wait_node;
@@ -28,13 +30,18 @@ class source {
   source(const source&) = delete;
   source& operator=(const source&) = delete;
 
-  source_kind kind() const noexcept { return kind_; }
+  source_kind kind() const noexcept {
+    expect_alive();
+    return kind_;
+  }
 
   void ref() noexcept {
+    expect_owned();
     refs_.fetch_add(1, std::memory_order_relaxed);  // [refs] count only: the caller owns one
   }
   /// False when the last reference is gone already: the source is dying, leave it alone.
   bool try_ref() noexcept {
+    expect_alive();
     std::uint32_t n = refs_.load(std::memory_order_relaxed);  // [refs] the CAS below decides
     while (n != 0) {
       // [refs] count only: whoever calls this keeps the memory alive by another way (a lock).
@@ -43,11 +50,13 @@ class source {
     return false;
   }
   void unref() noexcept {
+    expect_owned();
     // [refs] release: what this owner did is visible to the one who disposes; acquire: he sees it.
     if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) release(this);
   }
   /// unref() for a source that nobody may try_ref any more: its last owner needs no RMW.
   void unref_settled() noexcept {
+    expect_owned();
     // [refs] acquire: sees what the other owners did before they let go. A count of one is the
     // caller's own, and nobody can add to it.
     if (refs_.load(std::memory_order_acquire) == 1) {
@@ -58,6 +67,7 @@ class source {
   }
   /// unref(), unless that would be the last: then false, and the caller is the only owner.
   bool unref_unless_last() noexcept {
+    expect_owned();
     std::uint32_t n = refs_.load(std::memory_order_acquire);  // [refs] as in unref_settled
     while (n != 1) {
       // [refs] release and acquire as in unref
@@ -91,6 +101,22 @@ class source {
   /// Frees the object. Called once, without any lock, never nested inside another dispose().
   virtual void dispose() noexcept = 0;
   static void release(source* last) noexcept;
+
+#ifdef DOWNHAUL_CHECKED
+  void expect_alive() const noexcept {
+    impl::expect_alive(refs_.load(std::memory_order_relaxed));  // [refs] any value will do
+  }
+  // The caller owns a reference: then there is one.
+  void expect_owned() const noexcept {
+    expect_alive();
+    // [refs] the caller's own is in it
+    if (refs_.load(std::memory_order_relaxed) == 0) die_of_dead_reference(kind_);
+  }
+  [[noreturn]] static void die_of_dead_reference(source_kind kind) noexcept;
+#else
+  void expect_alive() const noexcept {}
+  void expect_owned() const noexcept {}
+#endif
 
   source* next_released_ = nullptr;  // owned by the release queue it is on
   std::atomic<std::uint32_t> refs_;  // [refs]

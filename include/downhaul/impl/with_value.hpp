@@ -146,8 +146,14 @@ class value_node_of final : public value_node {
     }
   }
   void dispose() noexcept override {
+#ifdef DOWNHAUL_CHECKED
+    const std::size_t size = sizeof(value_node_of) + entry().levels * 3 * sizeof(void*);
+    this->~value_node_of();
+    retire(this, size, alignof(T), freed::context);
+#else
     this->~value_node_of();
     deallocate(this);
+#endif
   }
   std::string value_as_text() const override { return text_of_value(value_); }
 
