@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// ORACLE: for each race what must hold whoever is faster, written above it; looked at after each round,
+// and by the race detector, since what is ordered is also written without any lock.
+//
+// The races of the conformance list that are starred as easily lost — those of contexts and channels
+// here, those of timers and sync in races_sync_stress_test.cpp — each ten thousand times, with one worker
+// and with four. The README of this folder says which line is where.
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "downhaul/downhaul.hpp"
+#include "stress/length.hpp"
+
+namespace dh = downhaul;
+using downhaul_test::for_rounds;
+using downhaul_test::rounds;
+using downhaul_test::together;
+
+namespace {
+
+class stress_races : public testing::TestWithParam<int> {
+ protected:
+  // Ten thousand rounds on a runtime of its own.
+  template <class F>
+  static void race(F round) {
+    int ran = 0;
+    downhaul_test::run_on(GetParam(), [&] {
+      for_rounds(10'000, [&](int i) {
+        if (HasFailure()) return;
+        round(i);
+        ++ran;
+      });
+    });
+    EXPECT_GE(ran, rounds(10'000));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(workers, stress_races, testing::Values(1, 4),
+                         testing::PrintToStringParamName());
+
+bool is_closed(const dh::context& ctx) {
+  std::error_code ec;
+  return !ctx.done().try_recv(ec) && !ec;
+}
+
+// --- contexts ---------------------------------------------------------------------------------------
+
+// Whoever sees an error sees done closed and the cause there.
+TEST_P(stress_races, CTX_010_an_error_is_never_seen_before_done_is_closed) {
+  race([](int) {
+    auto [ctx, cancel] = dh::with_cancel_cause({});
+    const auto watch = [&ctx = ctx] {
+      while (!ctx.err()) {
+        if (ctx.cause() != nullptr) {
+          EXPECT_TRUE(ctx.err());
+        }
+        dh::yield();
+      }
+      EXPECT_TRUE(is_closed(ctx));
+      EXPECT_NE(ctx.cause(), nullptr);
+    };
+    together(watch, watch, [&cancel = cancel] { cancel(std::runtime_error{"enough"}); });
+  });
+}
+
+// What was written before the cancel is there for whoever finds any descendant ended; and when the cancel
+// returns all of them have ended, although others cancel some and wait for others.
+TEST_P(stress_races, CTX_022_all_below_has_ended_when_the_cancel_returns) {
+  race([](int) {
+    auto [top, cancel] = dh::with_cancel({});
+    auto [a, cancel_a] = dh::with_cancel(top);
+    auto [b, cancel_b] = dh::with_timeout(a, std::chrono::hours{1});
+    auto [c, cancel_c] = dh::with_cancel(b);
+    int written = 0;
+    together(
+        [&, &cancel = cancel, &a = a] {
+          written = 1;
+          cancel();
+          EXPECT_TRUE(a.err());
+        },
+        [&, &c = c] {
+          c.done().recv();
+          EXPECT_EQ(written, 1);
+        });
+    EXPECT_TRUE(is_closed(a) && is_closed(b) && is_closed(c));
+
+    // The same against a child that ends by itself: the winner's walk may skip only what is ended.
+    auto [root, cancel_root] = dh::with_cancel({});
+    auto [one, cancel_one] = dh::with_cancel(root);
+    auto [two, cancel_two] = dh::with_cancel(root);
+    together(
+        [&, &cancel_root = cancel_root, &two = two] {
+          cancel_root();
+          EXPECT_TRUE(is_closed(two));
+        },
+        [&cancel_one = cancel_one, &one = one] {
+          cancel_one();
+          EXPECT_TRUE(is_closed(one));
+        });
+  });
+}
+
+// A child made while its parent is cancelled ends with the parent's cause, and nothing stays registered.
+TEST_P(stress_races, CTX_028_a_child_is_never_missed) {
+  race([](int i) {
+    auto [parent, cancel] = dh::with_cancel_cause({});
+    dh::cancelable child;
+    dh::cancelable grandchild;
+    together([&cancel = cancel] { cancel(std::runtime_error{"enough"}); },
+             [&, &parent = parent] {
+               child = i % 2 == 0 ? dh::with_cancel(parent)
+                                  : dh::with_timeout(parent, std::chrono::hours{1});
+               grandchild = dh::with_cancel(child.ctx);
+             });
+    EXPECT_EQ(child.ctx.err(), dh::errc::canceled);
+    EXPECT_EQ(grandchild.ctx.err(), dh::errc::canceled);
+    EXPECT_EQ(child.ctx.cause(), parent.cause());
+    EXPECT_EQ(grandchild.ctx.cause(), parent.cause());
+  });
+}
+
+// Children come and go below one parent from everywhere, the last ones while it is cancelled.
+TEST_P(stress_races, CTX_042_045_what_comes_and_goes_leaves_nothing) {
+  const std::int64_t before = dh::count_contexts();
+  race([&](int) {
+    auto [parent, cancel] = dh::with_cancel({});
+    const auto come_and_go = [&parent = parent] {
+      for (int i = 0; i < 5; ++i) {
+        auto child = dh::with_cancel(parent);
+        const dh::context value = dh::without_cancel(child.ctx);
+        auto timed = dh::with_timeout(child.ctx, std::chrono::hours{1});
+        const auto on = dh::after_func(dh::inplace, timed.ctx, []() noexcept {});
+        if (i % 2 == 0) child.cancel();
+      }
+    };
+    together(come_and_go, come_and_go, [&cancel = cancel] { cancel(); });
+  });
+  EXPECT_EQ(dh::count_contexts(), before);
+}
+
+// A callback waits for what the canceller does only after its cancel has returned.
+TEST_P(stress_races, CTX_142_cancel_does_not_wait_for_callbacks) {
+  race([](int) {
+    auto [ctx, cancel] = dh::with_cancel({});
+    const auto go_on = dh::make_chan<void>();
+    const auto told = dh::make_chan<void>();
+    auto on = dh::after_func(ctx, [=] {
+      go_on.recv();
+      told.send();
+    });
+    together([&cancel = cancel] { cancel(); }, [&cancel = cancel] { cancel(); });
+    go_on.send();
+    told.recv();
+  });
+}
+
+// The callback runs, or one of the stops returns true: never both, never neither.
+TEST_P(stress_races, CTX_145_a_callback_runs_or_is_stopped) {
+  race([](int) {
+    auto [ctx, cancel] = dh::with_cancel({});
+    std::atomic<int> runs{0};
+    std::atomic<int> stops{0};
+    {
+      const auto on = dh::after_func(ctx, [&] { ++runs; });
+      together([&cancel = cancel] { cancel(); }, [&] { stops += on.stop() ? 1 : 0; },
+               [&] { stops += on.stop() ? 1 : 0; });
+    }  // waits for a running one
+    EXPECT_EQ(runs + stops, 1);
+  });
+}
+
+// Woken by the parent's end, somebody cancels the child that the parent's walk has not reached yet.
+TEST_P(stress_races, CTX_171_cancels_that_meet_do_not_lock_each_other_out) {
+  race([](int) {
+    auto [parent, cancel] = dh::with_cancel({});
+    auto [child, cancel_child] = dh::with_cancel(parent);
+    auto [grandchild, cancel_grandchild] = dh::with_cancel(child);
+    together(
+        [&, &parent = parent, &cancel_child = cancel_child] {
+          parent.done().recv();
+          cancel_child();
+        },
+        [&, &child = child, &cancel = cancel] {
+          child.done().recv();
+          cancel();
+        },
+        [&cancel_grandchild = cancel_grandchild] { cancel_grandchild(); },
+        [&cancel = cancel] { cancel(); });
+    EXPECT_TRUE(parent.err() && child.err() && grandchild.err());
+  });
+}
+
+// --- channels ---------------------------------------------------------------------------------------
+
+// The oldest buffered value comes first and the oldest sender's takes its place, whoever comes in between.
+TEST_P(stress_races, CHAN_043_081_nobody_overtakes) {
+  race([](int) {
+    const auto ch = dh::make_chan<int>(2);
+    ch.send(0);
+    ch.send(1);
+    std::vector<int> got;
+    together(
+        [&] {
+          for (int v = 2; v < 6; ++v) ch.send(v);
+        },
+        [&] {
+          for (int i = 0; i < 10; ++i) ch.try_send(100 + i);  // would like to be first
+        },
+        [&] {
+          while (got.size() < 6) {
+            const int v = ch.recv().value();
+            if (v < 100) got.push_back(v);
+          }
+        });
+    EXPECT_EQ(got, (std::vector{0, 1, 2, 3, 4, 5}));
+  });
+}
+
+// Two receivers share what one sender sends: each sees ascending values, together they see all.
+TEST_P(stress_races, CHAN_081_values_are_handed_over_in_order) {
+  race([](int) {
+    const auto ch = dh::make_chan<int>();
+    std::array<std::vector<int>, 2> got;
+    const auto receive = [&ch](std::vector<int>& mine) {
+      for (const int v : ch) mine.push_back(v);
+    };
+    together([&] { receive(got[0]); }, [&] { receive(got[1]); },
+             [&] {
+               for (int v = 0; v < 6; ++v) ch.send(v);
+               ch.close();
+             });
+    EXPECT_EQ(got[0].size() + got[1].size(), 6u);
+    for (const auto& mine : got) EXPECT_TRUE(std::ranges::is_sorted(mine));
+  });
+}
+
+// The channel is never empty and open: an attempt that begins and ends anywhere never finds it so.
+TEST_P(stress_races, CHAN_090_an_attempt_reports_an_instant) {
+  race([](int) {
+    const auto ch = dh::make_chan<int>(1);
+    ch.send(1);
+    together(
+        [&] {
+          std::error_code ec;
+          ch.try_recv(ec);
+          EXPECT_FALSE(ec) << "empty, though it was full or closed at every instant";
+        },
+        [&] {
+          ch.close();
+          ch.try_recv();
+        });
+  });
+}
+
+// A move that throws concerns who moves: the other side goes on, nothing is doubled, nobody is locked out.
+struct moody {
+  int id;
+  bool throws;
+  explicit moody(int i, bool t = false) : id{i}, throws{t} {}
+  moody(moody&& other) : id{other.id}, throws{other.throws} {
+    if (std::exchange(other.throws, false)) throw std::runtime_error{"no"};
+  }
+  moody& operator=(moody&&) = default;
+};
+TEST_P(stress_races, CHAN_110_a_throwing_move_leaves_the_channel_whole) {
+  race([](int i) {
+    const auto ch = dh::make_chan<moody>(i % 2);
+    std::vector<int> got;
+    int refused = 0;
+    together(
+        [&] {
+          for (int v = 0; v < 4; ++v) {
+            try {
+              ch.send(moody{v, v % 2 == 1});
+            } catch (const std::runtime_error&) {
+              ++refused;
+            }
+          }
+          ch.close();
+        },
+        [&] {
+          while (const auto e = ch.recv()) got.push_back(e->id);
+        });
+    EXPECT_EQ(refused, 2);
+    EXPECT_EQ(got, (std::vector{0, 2}));
+  });
+}
+
+// --- select -----------------------------------------------------------------------------------------
+
+// One channel is ready; the other becomes so before the first ceases to be.
+TEST_P(stress_races, SEL_006_otherwise_is_never_taken_while_something_is_ready) {
+  race([](int i) {
+    const auto first = dh::make_chan<int>(1);
+    const auto second = dh::make_chan<int>(1);
+    first.send(1);
+    together([&] { EXPECT_NE(dh::select(dh::recv(first), dh::recv(second), dh::otherwise), 2); },
+             [&] {
+               if (i % 2 == 0) {
+                 second.send(1);
+               } else {
+                 second.close();
+               }
+               dh::select(dh::recv(first), dh::otherwise);
+             });
+  });
+}
+
+// A send in a select whose channel is being closed is done or throws; the value is received once or kept.
+TEST_P(stress_races, SEL_008_a_send_against_a_close_is_done_or_throws) {
+  race([](int i) {
+    const auto ch = dh::make_chan<std::string>(i % 2);
+    const auto never = dh::make_chan<int>();
+    int sent = 0;
+    int threw = 0;
+    std::vector<std::string> got;
+    together(
+        [&] {
+          try {
+            dh::select(dh::send(ch, std::string{"value"}), dh::recv(never));
+            ++sent;
+          } catch (const dh::misuse&) {
+            ++threw;
+          }
+        },
+        [&] { ch.close(); },
+        [&] {
+          while (auto v = ch.recv()) got.push_back(std::move(*v));
+        });
+    EXPECT_EQ(sent + threw, 1);
+    EXPECT_EQ(static_cast<int>(got.size()), sent);
+  });
+}
+
+// Both nodes of a channel listed twice go with the select that was woken elsewhere, or by either of them.
+TEST_P(stress_races, SEL_042_a_channel_listed_twice_is_left_twice) {
+  race([](int) {
+    const auto twice = dh::make_chan<int>();
+    const auto other = dh::make_chan<int>();
+    std::atomic<int> got{0};
+    int selected = -1;
+    together([&] { selected = dh::select(dh::recv(twice), dh::recv(other), dh::recv(twice)); },
+             [&] { got += twice.recv().value(); },
+             [&] {
+               // The first goes to one of the two; the other one is left for the second.
+               twice.send(1);
+               dh::select(dh::send(twice, 1), dh::send(other, 1));
+             });
+    EXPECT_EQ(got, 1);
+    EXPECT_GE(selected, 0);
+    EXPECT_FALSE(twice.try_send(1));
+    EXPECT_FALSE(other.try_send(1));
+  });
+}
+
+}  // namespace
