@@ -23,7 +23,8 @@ REQUIRED = 98.0  # per cent of the lines about what is built
 
 ENTRY = re.compile(r"^\* \*\*([A-Z]+-\d{3})\*\* `(?:=|CT|EX|AB|OWN|VER|DEV|GO|C\+\+)`")
 TEST = re.compile(r"^TEST(?:_F|_P)?\(([A-Z]+)_(\d{3}),\s*(\w+)\)", re.M)
-ASSERTION = re.compile(r"\b(?:EXPECT_\w+|ASSERT_\w+|ADD_FAILURE|FAIL|static_assert)\s*\(")
+# A function called expect_… is a test's own, and asserts.
+ASSERTION = re.compile(r"\b(?:EXPECT_\w+|ASSERT_\w+|ADD_FAILURE|FAIL|static_assert|expect_\w+)\s*\(")
 DEVIATES = re.compile(r"//\s*deviates:\s*\S")
 NAMED = re.compile(r"[A-Z]+-\d{3}")
 ROW = re.compile(r"^\| ((?:[A-Z]+-\d{3})(?:(?:, | to )[A-Z]+-\d{3})*) \| (.+) \|$")
