@@ -25,6 +25,9 @@ constinit std::atomic<int> forced{0};
 // mprotect guards that exist. Only a count: a race oversteps the limit by a few.
 constinit std::atomic<std::size_t> mprotect_guards{0};
 
+// The system refused the last one that it was asked for: others use mappings too.
+constinit std::atomic<bool> mprotect_refused{false};
+
 /// Whether reading the page fails. A system call that reports EFAULT is the only way to ask without
 /// a signal handler; a pipe, because writing to /dev/null reads nothing.
 bool refuses_reads(const std::byte* page) noexcept {
@@ -82,11 +85,24 @@ bool try_guard_region(std::byte* low, std::size_t size) noexcept {
 
 bool try_mprotect(std::byte* low, std::size_t size) noexcept {
   // Relaxed: count only.
-  if (mprotect_guards.fetch_add(1, std::memory_order_relaxed) < mprotect_guard_limit() &&
-      ::mprotect(low, size, PROT_NONE) == 0)
-    return true;
+  if (mprotect_guards.fetch_add(1, std::memory_order_relaxed) < mprotect_guard_limit()) {
+    const bool done = ::mprotect(low, size, PROT_NONE) == 0;
+    mprotect_refused.store(!done, std::memory_order_relaxed);  // told to whoever asks, no more
+    if (done) return true;
+  }
   mprotect_guards.fetch_sub(1, std::memory_order_relaxed);  // count only
   return false;
+}
+
+/// What a new stack is to have, if the system does not refuse it.
+guard_kind guard_wanted() noexcept {
+  // Relaxed: see force_guard.
+  if (const int kind = forced.load(std::memory_order_relaxed); kind != 0)
+    return static_cast<guard_kind>(kind - 1);
+  if (guard_regions_wanted()) return guard_kind::guard_region;
+  return mprotect_guards.load(std::memory_order_relaxed) < mprotect_guard_limit()  // count only
+             ? guard_kind::mprotect
+             : guard_kind::canary;
 }
 
 }  // namespace
@@ -102,17 +118,14 @@ void force_guard(std::optional<guard_kind> kind) noexcept {
 }
 
 guard_kind guard_in_force() noexcept {
-  // Relaxed: see force_guard.
-  if (const int kind = forced.load(std::memory_order_relaxed); kind != 0)
-    return static_cast<guard_kind>(kind - 1);
-  if (guard_regions_wanted()) return guard_kind::guard_region;
-  return mprotect_guards.load(std::memory_order_relaxed) < mprotect_guard_limit()  // count only
-             ? guard_kind::mprotect
-             : guard_kind::canary;
+  const guard_kind wanted = guard_wanted();
+  // As of the last attempt.
+  const bool refused = mprotect_refused.load(std::memory_order_relaxed);
+  return wanted == guard_kind::mprotect && refused ? guard_kind::canary : wanted;
 }
 
 guard_kind install_guard(std::byte* low, std::size_t size) noexcept {
-  switch (guard_in_force()) {
+  switch (guard_wanted()) {
     case guard_kind::guard_region:
       if (try_guard_region(low, size)) return guard_kind::guard_region;
       [[fallthrough]];
