@@ -141,7 +141,7 @@ class runtime {
   runtime() : runtime{runtime_options{}} {}
   explicit runtime(runtime_options options);
   /// Stops and joins the workers; waits for goroutines that run to reach their next wait, yield or
-  /// end. Fatal when called by one of its own goroutines.
+  /// end. Fatal when called by one of its own goroutines. Does nothing in a child after fork.
   ~runtime();
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;

@@ -3,6 +3,7 @@
 #include "sched/runtime_core.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <exception>
 #include <utility>
 
@@ -36,6 +37,7 @@ runtime_core::runtime_core(const core_options& options)
       on_stall_{options.on_stall} {
   watch_forks();
   install_last_words();
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &signal_mask_);
   try {
     pools_[0].store(new stack_pool{default_bytes(options.stack)},
                     std::memory_order_relaxed);  // nobody else knows the core yet
@@ -123,6 +125,10 @@ std::uint8_t runtime_core::pool_for(std::size_t bytes) {
     }
   }
   return static_cast<std::uint8_t>(index);
+}
+
+void runtime_core::take_signal_mask() const noexcept {
+  ::pthread_sigmask(SIG_SETMASK, &signal_mask_, nullptr);
 }
 
 void runtime_core::make_runnable(goroutine& g, thread_record& me) noexcept {
@@ -282,6 +288,7 @@ void runtime_core::stop() noexcept {
   if (worker* const here = this_thread().at; here != nullptr && here->core == this) {
     fatal("runtime destroyed by one of its own goroutines");
   }
+  if (forked()) return;  // as in stop_for_exit
   stop_monitor();
   tell_to_stop();
   for (;;) {
@@ -304,7 +311,9 @@ void runtime_core::stop() noexcept {
 }
 
 void runtime_core::stop_for_exit(std::int64_t patience_ns) noexcept {
-  worker* const here = this_thread().at;
+  if (forked()) return;  // nobody came along, and a lock may be held for ever
+  worker* here = this_thread().at;
+  if (here == nullptr) here = worker_that_exits();
   const int own = here != nullptr && here->core == this ? 1 : 0;
   tell_to_stop();
   const std::int64_t until = steady_now_ns() + patience_ns;

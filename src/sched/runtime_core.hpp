@@ -32,6 +32,8 @@
 // Model:  tests/models/worker_sleep.pml
 #pragma once
 
+#include <signal.h>
+
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -101,6 +103,10 @@ class runtime_core {
   /// The pool whose stacks have at least `bytes`; 0 for the default size. Throws std::bad_alloc.
   std::uint8_t pool_for(std::size_t bytes);
 
+  /// Gives the calling thread, which runs goroutines from now on, the signal mask of the thread that
+  /// made the runtime. It was perhaps started by a thread of the library that blocks all.
+  void take_signal_mask() const noexcept;
+
   bool is_default() const noexcept { return default_; }
   int workers() const noexcept {
     return target_.load(std::memory_order_relaxed);  // written under mu_; else a hint
@@ -139,7 +145,8 @@ class runtime_core {
   pool_worker& add_worker() DOWNHAUL_REQUIRES(mu_);
   std::uint64_t seed_of_worker(int number) const noexcept;
   void publish(pool_worker& w) noexcept DOWNHAUL_REQUIRES(mu_);
-  void free_parts() noexcept;
+  /// When nobody else knows the core, or knows it any more: without a lock.
+  void free_parts() noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS;
 
   // The monitor: see monitor.cpp.
   void start_monitor() noexcept;
@@ -161,6 +168,7 @@ class runtime_core {
 
   const bool default_;
   const std::uint64_t seed_;
+  sigset_t signal_mask_;  // constant once constructed
   downhaul::clock* const clock_;
   std::atomic<int> target_;  // how many workers are meant to run; written under mu_
   const std::function<void(const stall&)> on_stall_;

@@ -58,6 +58,7 @@ goroutine* seat::wait() noexcept {
 
 void seat::work() noexcept {
   const alternate_stack for_overflows;
+  core->take_signal_mask();
   take_seat();
   runtime_core& home = *core;
   bool guest_stays = true;

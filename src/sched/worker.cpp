@@ -82,6 +82,7 @@ pool_worker::pool_worker(runtime_core& of, std::uint64_t seed)
 
 void pool_worker::work() noexcept {
   const alternate_stack for_overflows;
+  core->take_signal_mask();
   set_timer_slack_1ns();
   take_seat();
   refresh_now();

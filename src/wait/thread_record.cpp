@@ -78,14 +78,21 @@ void give_back(thread_record& r) noexcept {
 // Trivially destructible, so that it can be read during the whole of a thread's end.
 thread_local thread_record* tls_record = nullptr;
 
-// Gives the record back when the thread ends. What uses the library later in the same thread's end
-// takes another record and loses it: bounded by one a thread, and reachable from the list of all.
+// See worker_that_exits.
+thread_local worker* tls_exits_from = nullptr;
+
+// Gives the record back when the thread ends; also when a goroutine has called exit, which ends the
+// thread-locals of its worker first: from then on that thread counts as a plain one. What uses the
+// library later in the same thread's end takes another record and loses it: bounded by one a thread,
+// and reachable from the list of all.
 struct record_return {
   bool armed = false;
   ~record_return() {
     thread_record* r = tls_record;
     tls_record = nullptr;
-    if (armed && r != nullptr) give_back(*r);
+    if (!armed || r == nullptr) return;
+    tls_exits_from = r->at;
+    give_back(*r);
   }
 };
 thread_local record_return tls_return;
@@ -136,6 +143,8 @@ std::int64_t total(tally what) noexcept {
   }
   return sum;
 }
+
+worker* worker_that_exits() noexcept { return tls_exits_from; }
 
 int external_threads() noexcept {
   return records().external.load(std::memory_order_relaxed);  // a hint

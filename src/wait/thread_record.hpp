@@ -63,6 +63,10 @@ inline void count(tally what, std::int64_t by) noexcept { count(this_thread(), w
 /// Sched: the calling thread is the library's own and does not count as external.
 void mark_runtime_thread() noexcept;
 
+/// Sched: the worker that the calling thread was, if it is one whose goroutine has called exit; else
+/// null. Its thread does not come back to it.
+worker* worker_that_exits() noexcept;
+
 /// The sum over all threads; exact when nothing runs meanwhile.
 std::int64_t total(tally what) noexcept;
 /// How many plain threads (not the runtime's own) have a record in use now.

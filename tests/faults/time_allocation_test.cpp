@@ -133,7 +133,7 @@ TEST(time_allocation, what_allocates_nothing) {
     once_more->stop();
     beat->reset(1h);
     beat->stop();
-    sleep(1us);
+    sleep(1us);  // real clock: it is about what sleeping allocates
     sleep(ctx.ctx, 1us);
     sleep(ctx.ctx, 1us, ec);
     sleep_until(now());

@@ -11,6 +11,7 @@ namespace downhaul_test {
 namespace {
 
 constinit thread_local thread_allocations here;
+constinit std::atomic<long> anywhere{0};
 
 void add(std::atomic<long>& count, long n) noexcept {
   // Its own thread's, but for the destructor of a fail_allocation that has moved.
@@ -27,7 +28,9 @@ void* allocate(std::size_t size, std::size_t align) noexcept {
   void* const p = align <= __STDCPP_DEFAULT_NEW_ALIGNMENT__
                       ? std::malloc(size)
                       : std::aligned_alloc(align, (size + align - 1) / align * align);
-  if (p != nullptr) add(mine.made, 1);
+  if (p == nullptr) return nullptr;
+  add(mine.made, 1);
+  anywhere.fetch_add(1, std::memory_order_relaxed);
   return p;
 }
 
@@ -51,6 +54,8 @@ constexpr std::size_t number(std::align_val_t align) { return static_cast<std::s
   asm volatile("" ::: "memory");
   return here;
 }
+
+long allocations_anywhere() noexcept { return anywhere.load(std::memory_order_relaxed); }
 
 }  // namespace downhaul_test
 

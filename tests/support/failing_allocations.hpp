@@ -23,6 +23,8 @@ struct thread_allocations {
 
 /// Those of the calling thread.
 thread_allocations& allocations_here() noexcept;
+/// Calls of operator new that succeeded, on whatever thread.
+long allocations_anywhere() noexcept;
 
 /// The nth allocation of this thread from now on fails: std::bad_alloc, or null where the caller
 /// asked for that. Only that one, and none once this is gone.
