@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include "platform/fatal.hpp"
@@ -59,7 +60,13 @@ clock::~clock() {
 }
 
 clock& clock::real() noexcept {
-  static clock& never_destroyed = *new clock;
+  static clock& never_destroyed = []() -> clock& {
+    try {
+      return *new clock;
+    } catch (const std::bad_alloc&) {
+      impl::fatal("out of memory: no queue for timers");
+    }
+  }();
   return never_destroyed;
 }
 

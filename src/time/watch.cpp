@@ -45,8 +45,12 @@ struct watch_state {
 };
 
 watch_state& state() noexcept {
-  static watch_state& never_destroyed = *new watch_state;
-  return never_destroyed;
+  static union place {
+    place() noexcept : never_destroyed{} {}
+    ~place() {}
+    watch_state never_destroyed;
+  } here;
+  return here.never_destroyed;
 }
 
 void ring(watch_state& w) noexcept {
