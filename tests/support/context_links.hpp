@@ -8,6 +8,9 @@
 // Threads    any; a locked_context belongs to the thread that made it.
 #pragma once
 
+#include <type_traits>
+#include <utility>
+
 #include "context/cancel_node.hpp"
 #include "context/inspect.hpp"
 #include "downhaul/context.hpp"
@@ -19,20 +22,23 @@ namespace downhaul_test {
 /// How many children, callbacks and waiters hang on the done of `ctx`; 0 if that is a channel.
 using downhaul::impl::registrations;
 
-/// Holds the lock of the nearest context at or above `ctx` that can end.
+/// The lock of the nearest context at or above another that can end.
+struct lock_in_context : downhaul::impl::done_source {
+  static auto& of(const downhaul::context& ctx) {
+    auto* done = static_cast<downhaul::impl::done_source*>(
+        downhaul::impl::node_access::done_of(downhaul::impl::context_access::node(ctx)));
+    return done->*(&lock_in_context::mu_);
+  }
+};
+
+/// Holds that lock.
 class locked_context {
  public:
-  explicit locked_context(const downhaul::context& ctx) : held_{opened::lock_of(ctx)} {}
+  explicit locked_context(const downhaul::context& ctx) : held_{lock_in_context::of(ctx)} {}
 
  private:
-  using lock = downhaul::impl::ranked_mutex<downhaul::impl::rank::context>;
-  struct opened : downhaul::impl::done_source {
-    static lock& lock_of(const downhaul::context& ctx) {
-      auto* done = static_cast<downhaul::impl::done_source*>(
-          downhaul::impl::node_access::done_of(downhaul::impl::context_access::node(ctx)));
-      return done->*(&opened::mu_);
-    }
-  };
+  using lock = std::remove_reference_t<decltype(lock_in_context::of(
+      std::declval<const downhaul::context&>()))>;
 
   downhaul::impl::lock_scope<lock> held_;
 };

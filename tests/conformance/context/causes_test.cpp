@@ -93,33 +93,31 @@ TEST(CTX_102, err_stays_what_it_is_and_the_cause_is_not_wrapped) {
 
 // --- the table: "p" the parent, "c" the child; calls in order; then err and cause of the child ---
 
-constexpr const char* open = "clear";
-
-void expect(const dh::context& ctx, const std::string& err, const std::string& cause) {
-  EXPECT_EQ(ctx.err() ? ctx.err().message() : open, err);
-  EXPECT_EQ(cause_of(ctx), cause);
+// "err / cause".
+std::string told(const dh::context& ctx) {
+  return (ctx.err() ? ctx.err().message() : "none") + " / " + cause_of(ctx);
 }
 
-TEST(CTX_103, case_01_background) { expect(dh::background(), open, "none"); }
+TEST(CTX_103, case_01_background) { EXPECT_EQ(told(dh::background()), "none / none"); }
 
-TEST(CTX_103, case_02_todo) { expect(dh::todo(), open, "none"); }
+TEST(CTX_103, case_02_todo) { EXPECT_EQ(told(dh::todo()), "none / none"); }
 
 TEST(CTX_103, case_03_with_cancel_cancelled) {
   auto [c, cancel] = dh::with_cancel(dh::background());
   cancel();
-  expect(c, "context canceled", "canceled");
+  EXPECT_EQ(told(c), "context canceled / canceled");
 }
 
 TEST(CTX_103, case_04_with_cancel_cause_cancelled_with_x) {
   auto [c, cancel] = dh::with_cancel_cause(dh::background());
   cancel(because("X"));
-  expect(c, "context canceled", "X");
+  EXPECT_EQ(told(c), "context canceled / X");
 }
 
 TEST(CTX_103, case_05_with_cancel_cause_cancelled_with_null) {
   auto [c, cancel] = dh::with_cancel_cause(dh::background());
   cancel(nullptr);
-  expect(c, "context canceled", "canceled");
+  EXPECT_EQ(told(c), "context canceled / canceled");
 }
 
 // A parent and its child, both cancelled with causes.
@@ -132,14 +130,14 @@ TEST(CTX_103, case_06_p_with_p_then_c_with_c) {
   const family f;
   f.p.cancel(because("P"));
   f.c.cancel(because("C"));
-  expect(f.c.ctx, "context canceled", "P");
+  EXPECT_EQ(told(f.c.ctx), "context canceled / P");
 }
 
 TEST(CTX_103, case_07_c_with_c_then_p_with_p) {
   const family f;
   f.c.cancel(because("C"));
   f.p.cancel(because("P"));
-  expect(f.c.ctx, "context canceled", "C");
+  EXPECT_EQ(told(f.c.ctx), "context canceled / C");
 }
 
 TEST(CTX_103, case_08_p_with_p_then_plain_c) {
@@ -147,7 +145,7 @@ TEST(CTX_103, case_08_p_with_p_then_plain_c) {
   auto [c, cancel_c] = dh::with_cancel(p);
   cancel_p(because("P"));
   cancel_c();
-  expect(c, "context canceled", "P");
+  EXPECT_EQ(told(c), "context canceled / P");
 }
 
 TEST(CTX_103, case_09_plain_c_then_p_with_p) {
@@ -155,7 +153,7 @@ TEST(CTX_103, case_09_plain_c_then_p_with_p) {
   auto [c, cancel_c] = dh::with_cancel(p);
   cancel_c();
   cancel_p(because("P"));
-  expect(c, "context canceled", "canceled");
+  EXPECT_EQ(told(c), "context canceled / canceled");
 }
 
 TEST(CTX_103, case_10_plain_p_then_c_with_c) {
@@ -163,7 +161,7 @@ TEST(CTX_103, case_10_plain_p_then_c_with_c) {
   auto [c, cancel_c] = dh::with_cancel_cause(p);
   cancel_p();
   cancel_c(because("C"));
-  expect(c, "context canceled", "canceled");
+  EXPECT_EQ(told(c), "context canceled / canceled");
 }
 
 TEST(CTX_103, case_11_c_with_c_then_plain_p) {
@@ -171,63 +169,63 @@ TEST(CTX_103, case_11_c_with_c_then_plain_p) {
   auto [c, cancel_c] = dh::with_cancel_cause(p);
   cancel_c(because("C"));
   cancel_p();
-  expect(c, "context canceled", "C");
+  EXPECT_EQ(told(c), "context canceled / C");
 }
 
 TEST(CTX_103, case_12_timeout_zero_then_cancel) {
   auto [c, cancel] = dh::with_timeout(dh::background(), 0s);
   cancel();
-  expect(c, "context deadline exceeded", "late");
+  EXPECT_EQ(told(c), "context deadline exceeded / late");
 }
 
 TEST(CTX_103, case_13_long_timeout_then_cancel) {
   auto [c, cancel] = dh::with_timeout(dh::background(), 1h);
   cancel();
-  expect(c, "context canceled", "canceled");
+  EXPECT_EQ(told(c), "context canceled / canceled");
 }
 
 TEST(CTX_103, case_14_timeout_zero_with_t_then_cancel) {
   auto [c, cancel] = dh::with_timeout_cause(dh::background(), 0s, because("T"));
   cancel();
-  expect(c, "context deadline exceeded", "T");
+  EXPECT_EQ(told(c), "context deadline exceeded / T");
 }
 
 TEST(CTX_103, case_15_long_timeout_with_t_then_cancel) {
   auto [c, cancel] = dh::with_timeout_cause(dh::background(), 1h, because("T"));
   cancel();
-  expect(c, "context canceled", "canceled");
+  EXPECT_EQ(told(c), "context canceled / canceled");
 }
 
 TEST(CTX_103, case_16_timeout_zero_with_t_then_p_with_f) {
   auto [p, cancel_p] = dh::with_cancel_cause(dh::background());
   auto [c, cancel_c] = dh::with_timeout_cause(p, 0s, because("T"));
   cancel_p(because("F"));
-  expect(c, "context deadline exceeded", "T");
+  EXPECT_EQ(told(c), "context deadline exceeded / T");
 }
 
 TEST(CTX_103, case_17_long_timeout_with_t_then_p_with_f) {
   auto [p, cancel_p] = dh::with_cancel_cause(dh::background());
   auto [c, cancel_c] = dh::with_timeout_cause(p, 1h, because("T"));
   cancel_p(because("F"));
-  expect(c, "context canceled", "F");
+  EXPECT_EQ(told(c), "context canceled / F");
 }
 
 TEST(CTX_103, case_18_without_cancel_of_background) {
-  expect(dh::without_cancel(dh::background()), open, "none");
+  EXPECT_EQ(told(dh::without_cancel(dh::background())), "none / none");
 }
 
 TEST(CTX_103, case_19_without_cancel_of_p_then_p_with_f) {
   auto [p, cancel_p] = dh::with_cancel_cause(dh::background());
   const dh::context c = dh::without_cancel(p);
   cancel_p(because("F"));
-  expect(p, "context canceled", "F");
-  expect(c, open, "none");
+  EXPECT_EQ(told(p), "context canceled / F");
+  EXPECT_EQ(told(c), "none / none");
 }
 
 TEST(CTX_103, case_20_without_cancel_of_an_expired_timeout_with_t) {
   auto [p, cancel_p] = dh::with_timeout_cause(dh::background(), 0s, because("T"));
-  expect(p, "context deadline exceeded", "T");
-  expect(dh::without_cancel(p), open, "none");
+  EXPECT_EQ(told(p), "context deadline exceeded / T");
+  EXPECT_EQ(told(dh::without_cancel(p)), "none / none");
 }
 
 TEST(CTX_105, is_found_through_values_and_wrappers) {
@@ -244,7 +242,7 @@ TEST(CTX_105, is_found_through_values_and_wrappers) {
 }
 
 TEST(CTX_106, who_was_woken_by_done_finds_a_cause) {
-  for (int i = 0; i < downhaul_test::rounds(500); ++i) {
+  for (int i = 0; i < downhaul_test::rounds(100); ++i) {
     auto [parent, cancel] = dh::with_cancel_cause(dh::background());
     auto [child, cancel_child] = dh::with_cancel(parent);
     const dh::context all[] = {parent, dh::with_value(parent, number_key, 1), child};

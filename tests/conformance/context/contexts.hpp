@@ -10,8 +10,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <cstddef>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <map>
@@ -97,41 +99,62 @@ void spin_until(Condition holds) {
   }
 }
 
-/// `n` times: prepare(), then `first` here and each of `others` on a thread of its own at once, then
-/// check(). Each party starts with a short delay, drawn anew for each round.
-template <class Prepare, class Check, class First, class... Others>
+/// `n` rounds, each with a State of its own: prepare(state), then first(state) here and each of
+/// others(state) on a thread of its own at once, then check(state). Rounds come in batches: all states of
+/// one are prepared before and checked after it, and the parties go through it side by side, none waiting
+/// for long for one that has no CPU.
+template <class State, class Prepare, class Check, class First, class... Others>
 void race(int n, Prepare prepare, Check check, First first, Others... others) {
+  constexpr std::size_t batch_size = 100;
+  constexpr std::size_t parties = 1 + sizeof...(others);
+  std::deque<State> batch;
   std::atomic<int> turn{0};
-  std::atomic<int> ended{0};
-  const auto dither = [](std::minstd_rand& random) {
-    const auto drawn = static_cast<unsigned>(random() % 64);
-    if (drawn == 0) std::this_thread::yield();  // on one CPU it is the other's turn
-    for (volatile unsigned i = drawn; i > 0;) i = i - 1;
+  std::atomic<std::size_t> ended{0};
+  struct alignas(64) step {
+    std::atomic<std::size_t> at{0};
   };
-  const auto seat = [&](unsigned number, auto& party) {
-    return std::thread{[&, number] {
-      std::minstd_rand random{static_cast<unsigned>(seed()) + number};
-      for (int i = 1; i <= n; ++i) {
-        spin_until([&] { return turn >= i; });
-        dither(random);
-        party();
+  std::array<step, parties> steps;
+  const auto run = [&](std::size_t me, std::minstd_rand& random, auto& party) {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      steps[me].at = i;
+      for (int patience = 300; patience > 0; --patience) {
+        bool together = true;
+        for (const step& other : steps) together = together && other.at >= i;
+        if (together) break;
+      }
+      const auto drawn = static_cast<unsigned>(random() % 64);
+      if (drawn == 0) std::this_thread::yield();  // on one CPU it is the other's turn
+      for (volatile unsigned k = drawn; k > 0;) k = k - 1;
+      party(batch[i]);
+    }
+    steps[me].at = batch.size();
+  };
+  const auto seat = [&](std::size_t me, auto& party) {
+    return std::thread{[&, me] {
+      std::minstd_rand random{static_cast<unsigned>(seed() + me)};
+      for (int now = 1;; ++now) {
+        spin_until([&] { return turn >= now || turn < 0; });
+        if (turn < 0) return;
+        run(me, random, party);
         ++ended;
       }
     }};
   };
   std::vector<std::thread> threads;
-  unsigned number = 0;
+  std::size_t number = 0;
   (threads.push_back(seat(++number, others)), ...);
   std::minstd_rand random{static_cast<unsigned>(seed())};
-  for (int i = 1; i <= n; ++i) {
-    prepare();
+  for (int done = 0, now = 1; done < n; ++now) {
+    for (; batch.size() < batch_size && done < n; ++done) prepare(batch.emplace_back());
+    for (step& s : steps) s.at = 0;
     ended = 0;
-    turn = i;
-    dither(random);
-    first();
-    spin_until([&] { return ended == static_cast<int>(sizeof...(others)); });
-    check();
+    turn = now;
+    run(0, random, first);
+    spin_until([&] { return ended == parties - 1; });
+    for (State& s : batch) check(s);
+    batch.clear();
   }
+  turn = -1;
   for (std::thread& t : threads) t.join();
 }
 

@@ -169,7 +169,7 @@ TEST(CTX_009, err_comes_with_done_and_stays) {
 
 // CTX-010 has its storm in race_test.cpp.
 TEST(CTX_011, done_is_the_same_channel_at_each_call_from_anywhere) {
-  for (int i = 0; i < rounds(200); ++i) {
+  for (int i = 0; i < rounds(50); ++i) {
     auto [ctx, cancel] = dh::with_cancel(dh::background());
     const dh::context value = dh::with_value(ctx, number_key, 1);
     std::array<dh::recv_chan<void>, 4> seen;
@@ -217,7 +217,7 @@ TEST(CTX_012, deadline_and_value_are_stable) {
 }
 
 TEST(CTX_013, everything_may_be_called_at_once_also_while_a_cancel_runs) {
-  for (int round = 0; round < rounds(50); ++round) {
+  for (int round = 0; round < rounds(20); ++round) {
     auto [root, cancel] = dh::with_cancel_cause(dh::with_value(dh::background(), number_key, 7));
     std::vector<dh::cancelable> many;
     for (int i = 0; i < 200; ++i) many.push_back(dh::with_cancel(root));

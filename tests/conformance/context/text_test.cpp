@@ -115,22 +115,22 @@ TEST(CTX_162, a_user_written_parent_prints_the_name_of_its_class) {
 }
 
 TEST(CTX_163, printing_is_safe_while_another_cancels) {
-  std::optional<dh::cancelable_cause> parent;
-  std::optional<dh::cancelable> child;
-  std::string before;
-  std::string text;
-  downhaul_test::race(
-      downhaul_test::rounds(2'000),
-      [&] {
-        child.reset();
-        parent.emplace(dh::with_cancel_cause(dh::background()));
-        child.emplace(dh::with_timeout(
-            dh::make_context<downhaul_test::wrapper>(dh::with_value(parent->ctx, number_key, 1)),
-            std::chrono::nanoseconds::max()));
-        before = to_string(child->ctx) + to_string(parent->ctx);
+  struct chain {
+    dh::cancelable_cause parent = dh::with_cancel_cause(dh::background());
+    dh::cancelable child = dh::with_timeout(
+        dh::make_context<downhaul_test::wrapper>(dh::with_value(parent.ctx, number_key, 1)),
+        std::chrono::nanoseconds::max());
+    std::string text() const { return to_string(child.ctx) + to_string(parent.ctx); }
+    std::string before = text();
+    std::string meanwhile;
+  };
+  downhaul_test::race<chain>(
+      downhaul_test::rounds(5'000), [](chain&) {},
+      [](chain& c) {
+        EXPECT_EQ(c.meanwhile, c.before);
+        EXPECT_EQ(c.text(), c.before);
       },
-      [&] { EXPECT_EQ(text, before); }, [&] { parent->cancel(because("why")); },
-      [&] { text = to_string(child->ctx) + to_string(parent->ctx); });
+      [](chain& c) { c.parent.cancel(because("why")); }, [](chain& c) { c.meanwhile = c.text(); });
 }
 
 }  // namespace

@@ -466,7 +466,7 @@ class cancels_child : public own_done {
 };
 
 TEST(CTX_067, a_parent_may_cancel_its_child_from_its_own_cancel) {
-  for (int i = 0; i < downhaul_test::rounds(500); ++i) {
+  for (int i = 0; i < downhaul_test::rounds(100); ++i) {
     const auto parent = dh::make_context<cancels_child>();
     auto [child, cancel] = dh::with_cancel(parent);
     parent->adopt(cancel);

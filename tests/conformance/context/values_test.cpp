@@ -384,17 +384,19 @@ TEST(CTX_120, its_end_may_use_the_library_also_from_within_a_cancel) {
 }
 
 TEST(CTX_120, it_ends_once_whichever_thread_is_last) {
-  std::atomic<int> ended{0};
-  int expected = 0;
-  std::optional<dh::context> a;
-  std::optional<dh::context> b;
-  downhaul_test::race(
+  struct handles {
+    std::atomic<int> ended{0};
+    dh::context a;
+    dh::context b;
+  };
+  downhaul_test::race<handles>(
       rounds(5'000),
-      [&] {
-        a.emplace(dh::with_value(dh::background(), counted_key, ended, dh::cancel_func{}));
-        b.emplace(dh::with_value(*a, number_key, 1));
+      [](handles& h) {
+        h.a = dh::with_value(dh::background(), counted_key, h.ended, dh::cancel_func{});
+        h.b = dh::with_value(h.a, number_key, 1);
       },
-      [&] { EXPECT_EQ(ended, ++expected); }, [&] { a.reset(); }, [&] { b.reset(); });
+      [](handles& h) { EXPECT_EQ(h.ended, 1); }, [](handles& h) { h.a = {}; },
+      [](handles& h) { h.b = {}; });
 }
 
 }  // namespace
