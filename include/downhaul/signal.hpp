@@ -18,7 +18,8 @@
 // Handlers   Nothing is installed for a signal before it is subscribed to. A handler function that
 //            was there is called as well. The handler runs on the alternate stack where a thread has
 //            one, and restarts what it interrupts (SA_ONSTACK, SA_RESTART). A fault of the program
-//            itself (SIGSEGV and its like, not sent by kill) always goes to what was there before.
+//            itself (SIGSEGV and its like, not sent by kill) always goes to what was there before,
+//            and what was sent by kill, to somebody who listens, does not.
 // Source     Go os/signal (1.26). Differs: the above; nothing is changed for signals not listened to.
 #pragma once
 

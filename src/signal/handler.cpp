@@ -112,10 +112,14 @@ DOWNHAUL_UNINSTRUMENTED void raise_here(int signal) noexcept {
   ::syscall(SYS_tgkill, ::syscall(SYS_getpid), ::syscall(SYS_gettid), signal);
 }
 
-DOWNHAUL_UNINSTRUMENTED bool is_fault(int signal, const siginfo_t* info) noexcept {
-  if (info == nullptr || info->si_code <= 0) return false;  // sent by somebody
+DOWNHAUL_UNINSTRUMENTED bool means_fault(int signal) noexcept {
   return signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL ||
          signal == SIGTRAP || signal == SIGSYS;
+}
+
+DOWNHAUL_UNINSTRUMENTED bool is_fault(int signal, const siginfo_t* info) noexcept {
+  if (info == nullptr || info->si_code <= 0) return false;  // sent by somebody
+  return means_fault(signal);
 }
 
 DOWNHAUL_UNINSTRUMENTED void on_signal(int signal, siginfo_t* info, void* where);
@@ -160,10 +164,12 @@ DOWNHAUL_UNINSTRUMENTED void on_signal(int signal, siginfo_t* info, void* where)
     ring();
   }
   s.inside.fetch_sub(1, std::memory_order_seq_cst);  // H4 [caught] before what may jump out of here
-  if (wanted)
-    call_former(s, signal, info, where);
-  else
+  if (wanted) {
+    // Who was there for faults reports them and ends the program: not for what was sent to us.
+    if (!means_fault(signal)) call_former(s, signal, info, where);
+  } else {
     do_without_us(s, signal, info, where, forked_child);
+  }
   errno = saved_errno;
 }
 

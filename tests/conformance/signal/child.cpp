@@ -200,7 +200,10 @@ void wait_in_main() {
 // Sends USR1 until it is killed.
 [[noreturn]] void hammer(int process) {
   say("hammering");
-  for (;;) ::kill(process, SIGUSR1);
+  for (;;) {
+    ::kill(process, SIGUSR1);
+    std::this_thread::yield();  // it is to be a race, not a siege
+  }
 }
 
 // The rest in a new image of this program, which ignores or blocks signals from the start.

@@ -79,12 +79,15 @@ TEST(SIG_003, without_a_list_all_signals_are_received) {
 }
 
 TEST(SIG_003, faults_are_received_when_they_are_named) {
-  child_process child{"listen 11 8", "say ready", "recv", "recv"};
+  // The first goroutine installs a handler for faults, and so do sanitizers: not theirs if sent.
+  child_process child{"use_the_library", "listen 11 8", "say ready", "recv", "recv", "recv"};
   ASSERT_EQ(child.line(), "ready");
   child.send(SIGSEGV);
   EXPECT_EQ(child.line(), "received segmentation fault");
   child.send(SIGFPE);
   EXPECT_EQ(child.line(), "received floating point exception");
+  child.send(SIGSEGV);
+  EXPECT_EQ(child.line(), "received segmentation fault");
   EXPECT_EQ(child.end(), "exit 0");
 }
 
@@ -169,7 +172,7 @@ TEST(SIG_008, a_loop_over_a_hammered_channel_ends_by_stop) {
   const dh::signal_channel keeps_us_alive{SIGUSR1};
   child_process hammer{("hammer " + std::to_string(::getpid())).c_str()};
   ASSERT_EQ(hammer.line(), "hammering");
-  for (int round = 0; round < rounds(300); ++round) {
+  for (int round = 0; round < rounds(50); ++round) {
     dh::signal_channel c{SIGUSR1};
     std::atomic<int> received{0};
     dh::wait_group wg;
@@ -179,7 +182,7 @@ TEST(SIG_008, a_loop_over_a_hammered_channel_ends_by_stop) {
         ++received;
       }
     });
-    downhaul_test::wait_until([&] { return received > 2; });
+    downhaul_test::wait_until([&] { return received > 0; });
     c.stop();
     wg.wait();  // hangs if the channel is not closed
     ASSERT_EQ(c.chan().size(), 0);
