@@ -103,6 +103,7 @@ goroutine* pool_worker::change_threads(goroutine& g) noexcept {
 void pool_worker::work_beside() noexcept {
   const alternate_stack for_overflows;
   set_timer_slack_1ns();
+  core->take_signal_mask();
   goroutine* g = await_turn(second_thread);
   while (g != nullptr) {
     if (!g->has_stack()) bind(*g);
