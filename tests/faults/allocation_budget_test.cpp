@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -76,7 +77,7 @@ TEST(allocation_budget, making_contexts) {
 
 TEST(allocation_budget, a_deep_value) {
   context ctx = background();
-  for (int i = 0; i < 100; ++i) ctx = with_value(ctx, i % 2 == 0 ? number : number, i);
+  for (int i = 0; i < 100; ++i) ctx = with_value(ctx, number, i);
   EXPECT_EQ(budget([&] { static_cast<void>(with_value(ctx, number, 1)); }), 1);
   EXPECT_EQ(budget([&] { static_cast<void>(*ctx.value(number)); }), 0);
   EXPECT_EQ(budget([&] { static_cast<void>(ctx.value(text)); }), 0);
@@ -246,12 +247,18 @@ TEST(allocation_budget, goroutines) {
   EXPECT_EQ(budget([&] { rt.run([] { blocking([] {}); }); }), 0);
 }
 
-TEST(allocation_budget, ten_thousand_goroutines_after_as_many) {
+TEST(allocation_budget, a_thousand_goroutines_at_once_after_as_many) {
   const auto burst = [] {
     wait_group all;
+    std::atomic<int> started{0};
     auto open = make_chan<void>();
-    for (int i = 0; i < 1'000; ++i) all.go([open] { open.recv(); });
-    downhaul_test::await_parked("chan receive", 1'000);
+    for (int i = 0; i < 1'000; ++i) {
+      all.go([&started, open] {
+        ++started;
+        open.recv();
+      });
+    }
+    while (started != 1'000) yield();
     open.close();
     all.wait();
     await_no_goroutines();
@@ -260,8 +267,8 @@ TEST(allocation_budget, ten_thousand_goroutines_after_as_many) {
   burst();
   const long before = allocations_anywhere();
   burst();
-  // The channel; what a list of goroutines, by which the test waits, needs is not counted here.
-  EXPECT_LE(allocations_anywhere() - before, 1 + 100'000);
+  // The channel; and blocks that lie in one worker's cache may be missed by another.
+  EXPECT_LE(allocations_anywhere() - before, 1 + 4);
 }
 
 TEST(allocation_budget, timers) {
