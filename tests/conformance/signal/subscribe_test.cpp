@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <csignal>
 #include <initializer_list>
 #include <optional>
@@ -174,15 +173,12 @@ TEST(SIG_008, a_loop_over_a_hammered_channel_ends_by_stop) {
   ASSERT_EQ(hammer.line(), "hammering");
   for (int round = 0; round < rounds(50); ++round) {
     dh::signal_channel c{SIGUSR1};
-    std::atomic<int> received{0};
+    auto received = dh::make_chan<int>(1);
     dh::wait_group wg;
-    wg.go([&] {
-      for (const int s : c) {
-        EXPECT_EQ(s, SIGUSR1);
-        ++received;
-      }
+    wg.go([&, received] {
+      for (const int s : c) static_cast<void>(received.try_send(s));
     });
-    downhaul_test::wait_until([&] { return received > 0; });
+    ASSERT_EQ(received.recv(), SIGUSR1);
     c.stop();
     wg.wait();  // hangs if the channel is not closed
     ASSERT_EQ(c.chan().size(), 0);
