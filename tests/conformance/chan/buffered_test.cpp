@@ -137,7 +137,7 @@ TEST(CHAN_043, a_receive_takes_the_oldest_and_the_oldest_sender_fills_its_place_
   constexpr int waiting = 4;
   for (const place where : all_places) {
     for (const form receiving : all_forms) {
-      for (int n = 1; n <= 5; ++n) {
+      for (int n = 1; n <= (where == place::goroutines ? 5 : 2); ++n) {
         for (int begin = 0; begin < n; ++begin) {
           SCOPED_TRACE(testing::Message() << where << ", " << receiving << ", capacity " << n
                                           << ", first place " << begin);
@@ -204,6 +204,7 @@ struct clinging {
   std::shared_ptr<payload> held;
   explicit clinging(std::shared_ptr<payload> p) : held{std::move(p)} {}
   clinging(const clinging&) noexcept = default;
+  clinging& operator=(const clinging&) noexcept = default;
 };
 /// The same, in a box.
 struct clinging_and_large : clinging {

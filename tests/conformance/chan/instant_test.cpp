@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "conformance/chan/forms.hpp"
+#include "conformance/chan/race.hpp"
 #include "downhaul/chan.hpp"
 #include "support/channel_lock.hpp"
 #include "support/crew.hpp"
@@ -23,36 +24,10 @@ using downhaul_test::crew;
 using downhaul_test::form;
 using downhaul_test::give_way;
 using downhaul_test::place;
+using downhaul_test::race;
 using downhaul_test::rounds;
-using downhaul_test::wait_until;
 
 namespace {
-
-/// In each round both work on a fresh channel, each in a task of its own. Every other round they begin
-/// as closely together as the machine allows.
-template <class Make, class One, class Other>
-void race(place where, int n, Make make, One one, Other other) {
-  dh::chan<int> ch;
-  std::atomic<int> begun{0};
-  std::atomic<int> ended{0};
-  crew c{where};
-  c.start([&] {
-    for (int i = 1; i <= n; ++i) {
-      ch = make();
-      begun = i;
-      if (i % 2 == 0) give_way();
-      one(ch);
-      wait_until([&] { return ended >= i; });
-    }
-  });
-  c.start([&] {
-    for (int i = 1; i <= n; ++i) {
-      wait_until([&] { return begun >= i; });
-      other(ch);
-      ended = i;
-    }
-  });
-}
 
 constexpr int rounds_for(place where) { return rounds(where == place::goroutines ? 10'000 : 2000); }
 
@@ -157,9 +132,10 @@ TEST(CHAN_091, a_send_that_fails_has_seen_a_full_channel) {
 TEST(CHAN_091, an_attempt_is_no_older_than_its_call) {
   for (const place where : all_places) {
     auto ch = dh::make_chan<int>(1);
-    auto told = dh::make_chan<bool>(1);
+    auto told = dh::make_chan<void>();
+    auto go_on = dh::make_chan<void>();
     crew c{where};
-    const int n = rounds(2000);
+    const int n = rounds(500);
     c.start([&] {
       for (int i = 0; i < n; ++i) {
         if (i % 2 == 0) {
@@ -167,18 +143,18 @@ TEST(CHAN_091, an_attempt_is_no_older_than_its_call) {
         } else {
           static_cast<void>(ch.recv());
         }
-        told.send(true);
-        while (told.size() != 0) give_way();
+        told.send();
+        go_on.recv();
       }
     });
     for (int i = 0; i < n; ++i) {
-      while (told.size() == 0) give_way();
+      told.recv();
       const bool place = ch.try_send(-1);
       ASSERT_EQ(place, i % 2 == 1);
       if (place) {
         ASSERT_EQ(ch.try_recv(), -1);
       }
-      static_cast<void>(told.recv());
+      go_on.send();
     }
   }
 }

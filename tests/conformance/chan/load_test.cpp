@@ -72,7 +72,7 @@ TEST(CHAN_087, fresh_objects_handed_over_are_not_lost_doubled_or_leaked) {
 
 // Here "done" is closed in the middle: what a select did not send is still its owner's.
 TEST(CHAN_087, nor_when_the_selects_give_up) {
-  for (int round = 0; round < rounds(200); ++round) {
+  for (int round = 0; round < rounds(30); ++round) {
     auto results = dh::make_chan<std::unique_ptr<result>>(round % 3);
     auto done = dh::make_chan<void>();
     std::atomic<long> sent{0};

@@ -30,16 +30,16 @@ using downhaul_test::wait_until;
 namespace {
 
 TEST(SEL_050, selects_in_opposite_orders_beside_plain_operations_come_to_their_end) {
-  const int n = rounds(100'000);
+  constexpr int n = rounds(100'000);
   const std::array<dh::chan<int>, 4> channels{dh::make_chan<int>(), dh::make_chan<int>(),
                                               dh::make_chan<int>(2), dh::make_chan<int>(3)};
   std::array<std::atomic<long>, 4> sums{};
   crew c{place::goroutines};
   for (std::size_t k = 0; k < 4; ++k) {
-    c.start([ch = channels[k], n] {
+    c.start([ch = channels[k]] {
       for (int i = 0; i < n; ++i) ch.send(i);
     });
-    c.start([ch = channels[k], n, &sum = sums[k]] {
+    c.start([ch = channels[k], &sum = sums[k]] {
       long got = 0;
       for (int i = 0; i < n; ++i) got += *ch.recv();
       sum += got;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "conformance/chan/forms.hpp"
+#include "conformance/chan/race.hpp"
 #include "downhaul/chan.hpp"
 #include "downhaul/go.hpp"
 #include "downhaul/runtime.hpp"
@@ -24,12 +25,10 @@ namespace dh = downhaul;
 using downhaul::impl::wait_reason;
 using downhaul_test::all_places;
 using downhaul_test::crew;
-using downhaul_test::give_way;
 using downhaul_test::misuse_of;
 using downhaul_test::place;
 using downhaul_test::rounds;
 using downhaul_test::test_runtime;
-using downhaul_test::wait_until;
 using downhaul_test::waits_for_ever;
 
 namespace {
@@ -109,45 +108,41 @@ TEST(SEL_005, nor_when_a_partner_is_parked) {
   }
 }
 
-/// The first channel is ready; the second becomes so before the first ceases to be. A select that
-/// does not wait must find one of them, in each of n rounds.
-template <class Second>
-int rounds_with_otherwise(place where, int n, Second becomes_ready) {
+struct two_channels {
   dh::chan<int> first;
   dh::chan<int> second;
-  std::atomic<int> begun{0};
-  std::atomic<int> ended{0};
+};
+
+/// The first channel is ready; the second becomes so before the first ceases to be. A select that
+/// does not wait must find one of them, in each of n rounds. Returns how often it did not.
+template <class Second>
+int rounds_with_otherwise(place where, int n, Second becomes_ready) {
   std::atomic<int> misses{0};
-  crew c{where};
-  c.start([&] {
-    for (int i = 1; i <= n; ++i) {
-      first = dh::make_chan<int>(1);
-      second = dh::make_chan<int>(1);
-      first.send(1);
-      begun = i;
-      if (i % 2 == 0) give_way();
-      becomes_ready(second);
-      dh::select(dh::recv(first), dh::otherwise);
-      wait_until([&] { return ended >= i; });
-    }
-  });
-  c.start([&] {
-    for (int i = 1; i <= n; ++i) {
-      wait_until([&] { return begun >= i; });
-      // In either order of the cases.
-      const bool missed = i % 4 < 2
-                              ? dh::select(dh::recv(first), dh::recv(second), dh::otherwise) == 2
-                              : dh::select(dh::otherwise, dh::recv(second), dh::recv(first)) == 0;
-      if (missed) ++misses;
-      ended = i;
-    }
-  });
-  c.join();
+  int round = 0;
+  downhaul_test::race(
+      where, n,
+      [] {
+        const two_channels both{dh::make_chan<int>(1), dh::make_chan<int>(1)};
+        both.first.send(1);
+        return both;
+      },
+      [&](const two_channels& x) {
+        becomes_ready(x.second);
+        dh::select(dh::recv(x.first), dh::otherwise);
+      },
+      [&](const two_channels& x) {
+        // In either order of the cases.
+        const bool missed =
+            ++round % 2 == 0
+                ? dh::select(dh::recv(x.first), dh::recv(x.second), dh::otherwise) == 2
+                : dh::select(dh::otherwise, dh::recv(x.second), dh::recv(x.first)) == 0;
+        if (missed) ++misses;
+      });
   return misses;
 }
 
 constexpr int rounds_for(place where) {
-  return rounds(where == place::goroutines ? 100'000 : 5000);
+  return rounds(where == place::goroutines ? 100'000 : 2000);
 }
 
 TEST(SEL_006, otherwise_runs_only_if_nothing_was_ready_at_one_instant_beside_a_send) {

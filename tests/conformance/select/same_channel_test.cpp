@@ -99,7 +99,7 @@ TEST(SEL_042, both_registrations_go_when_another_case_wins) {
 TEST(SEL_042, and_the_others_of_that_channel_still_work) {
   for (const place where : all_places) {
     for (const bool sends : {false, true}) {
-      for (int i = 0; i < rounds(100); ++i) {
+      for (int i = 0; i < rounds(30); ++i) {
         auto twice = dh::make_chan<int>();
         auto once = dh::make_chan<int>();
         std::array<std::optional<int>, 2> around;  // one in front, one behind
