@@ -11,6 +11,7 @@
 #include "downhaul/clock.hpp"
 #include "downhaul/runtime.hpp"
 #include "platform/fatal.hpp"
+#include "time/clock_state.hpp"
 #include "wait/thread_record.hpp"
 
 namespace downhaul::impl {
@@ -33,14 +34,14 @@ hold_deadlock_check::~hold_deadlock_check() {
   held.fetch_sub(1, std::memory_order_relaxed);  // see above
 }
 
-void begin_deadlock_check() noexcept {
-  if (this_thread().external) waiting_callers.fetch_add(1, std::memory_order_relaxed);  // see above
-  wanted.fetch_add(1, std::memory_order_relaxed);                                       // see above
+void begin_deadlock_check(bool by_thread) noexcept {
+  if (by_thread) waiting_callers.fetch_add(1, std::memory_order_relaxed);  // see above
+  wanted.fetch_add(1, std::memory_order_relaxed);                          // see above
 }
 
-void end_deadlock_check() noexcept {
-  if (this_thread().external) waiting_callers.fetch_sub(1, std::memory_order_relaxed);  // see above
-  wanted.fetch_sub(1, std::memory_order_relaxed);                                       // see above
+void end_deadlock_check(bool by_thread) noexcept {
+  if (by_thread) waiting_callers.fetch_sub(1, std::memory_order_relaxed);  // see above
+  wanted.fetch_sub(1, std::memory_order_relaxed);                          // see above
 }
 
 bool deadlock_check_wanted() noexcept {
@@ -48,11 +49,16 @@ bool deadlock_check_wanted() noexcept {
 }
 
 bool nothing_can_happen() noexcept {
-  // See above.
-  return busy_anywhere.load(std::memory_order_relaxed) == 0 &&
-         held.load(std::memory_order_relaxed) == 0 &&
+  const auto nobody_is_busy = [] {
+    return busy_anywhere.load(std::memory_order_relaxed) == 0;  // see above
+  };
+  // What fires is in the queue, then being fired, then on a worker: asked in this order it
+  // is not missed between two places.
+  return nobody_is_busy() && held.load(std::memory_order_relaxed) == 0 &&          // see above
          external_threads() <= waiting_callers.load(std::memory_order_relaxed) &&  // see above
-         clock::real().pending() == 0;
+         clock::real().pending() == 0 &&
+         clock_state::of(clock::real()).firing.load(std::memory_order_acquire) == 0 &&  // [settle]
+         nobody_is_busy();
 }
 
 void die_of_deadlock() noexcept {

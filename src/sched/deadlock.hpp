@@ -26,9 +26,10 @@ class hold_deadlock_check {
   hold_deadlock_check& operator=(const hold_deadlock_check&) = delete;
 };
 
-/// run(main) is between these.
-void begin_deadlock_check() noexcept;
-void end_deadlock_check() noexcept;
+/// run(main)'s goroutine is between these: not its caller, who may be slow to begin and to notice the
+/// end while nobody else has anything to do. `by_thread`: the caller is a plain thread.
+void begin_deadlock_check(bool by_thread) noexcept;
+void end_deadlock_check(bool by_thread) noexcept;
 bool deadlock_check_wanted() noexcept;
 
 /// True if nothing that is known of can wake a goroutine any more. `busy`: see runtime_core.

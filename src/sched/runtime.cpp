@@ -17,16 +17,27 @@
 namespace downhaul {
 namespace impl {
 
+namespace {
+
+// What run(main) runs: while it does, and not a moment longer, a deadlock is looked for.
+struct checked_main {
+  const run_request& main;
+  bool by_thread;
+
+  static void run(void* me) {
+    const auto& [main, by_thread] = *static_cast<const checked_main*>(me);
+    begin_deadlock_check(by_thread);
+    main.body(main.arg);
+    end_deadlock_check(by_thread);
+  }
+};
+
+}  // namespace
+
 void run_and_wait(runtime_core* in, const run_request& request) {
-  struct check {
-    explicit check(bool on) noexcept : wanted{on} {
-      if (wanted) begin_deadlock_check();
-    }
-    ~check() {
-      if (wanted) end_deadlock_check();
-    }
-    const bool wanted;
-  } const deadlock{request.reports_deadlock};
+  checked_main checked{request, this_thread().external};
+  run_closure body{request.body, request.arg, nullptr};
+  if (request.reports_deadlock) body = {checked_main::run, &checked, nullptr};
   waiter& caller = this_waiter();
   spawn_request spawn;
   spawn.where = request.where;
@@ -34,8 +45,8 @@ void run_and_wait(runtime_core* in, const run_request& request) {
   spawn.stack = request.options.stack;
   spawn.pinned = request.options.pinned;
   spawn.in = in;
-  goroutine* const g =
-      prepare_goroutine_with(run_closure{request.body, request.arg, &caller}, spawn);
+  body.caller = &caller;
+  goroutine* const g = prepare_goroutine_with(body, spawn);
   g->joined = true;
   caller.prepare();
   start_goroutine(g);
