@@ -50,7 +50,7 @@ constexpr stop stops[] = {
     {"A million parked goroutines woken by one cancel", "million_goroutines", true},
 };
 
-#ifdef DOWNHAUL_TOUR_SMALL  // under a sanitizer
+#ifdef DOWNHAUL_TOUR_SMALL  // under a sanitizer, in a checked build
 constexpr int many = 10'000;
 #else
 constexpr int many = 1'000'000;
