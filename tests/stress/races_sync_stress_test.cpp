@@ -329,6 +329,8 @@ TEST_P(stress_races, SCHED_044_a_ring_beside_the_channel_is_never_overrun) {
 
 // After stop has returned nothing comes any more, and the channel is closed, while signals rain.
 TEST_P(stress_races, SIG_004_008_nothing_comes_after_stop) {
+  // For what arrives when nobody listens any more.
+  for (const int signal : {SIGUSR1, SIGUSR2}) std::signal(signal, [](int) {});
   const dh::signal_channel never_read{SIGUSR1, SIGUSR2};  // holds up nobody
   race(
       [](int) {
