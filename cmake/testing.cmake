@@ -4,7 +4,8 @@
 # downhaul_ctest(<name> <command>...)  an entry of ctest that is killed when it hangs and has the sanitizers' options
 # downhaul_test(<name> <file>...)      a GoogleTest program test_<name>, linked with the library and tests/support; it
 #                                      may include private headers of src/ ("wait/waiter.hpp"). It is one entry of
-#                                      ctest: a process per single test would take longer than the tests.
+#                                      ctest, labelled with its folder: a process per single test would take
+#                                      longer than the tests.
 
 # Leaks are failures. Fake stack frames (stack-use-after-return) would be allocated for every goroutine, and a million
 # goroutines do not fit; the hooks of the stack switch stay exercised without them.
@@ -41,6 +42,8 @@ function(downhaul_test name)
   downhaul_instrument(test_${name} TESTS)
   downhaul_precompiled(test_${name} REUSE_FROM downhaul_test_support)
   downhaul_ctest(${name} test_${name})
+  get_filename_component(folder ${CMAKE_CURRENT_SOURCE_DIR} NAME)
+  set_tests_properties(${name} PROPERTIES LABELS ${folder})
 endfunction()
 
 # downhaul_precompiled(<target> ...)  target_precompile_headers, in a way that ccache can follow
