@@ -179,7 +179,8 @@ TEST(SEL_023, the_value_of_a_send_is_captured_when_its_case_is_made) {
 TEST(SEL_024, the_channel_of_a_case_is_captured_when_it_is_made) {
   auto ch = dh::make_chan<int>(1);
   const auto original = ch;
-  auto sending = dh::send(ch, 5);
+  const int five = 5;
+  auto sending = dh::send(ch, five);
   ch = {};
   EXPECT_EQ(dh::select(std::move(sending)), 0);
   EXPECT_EQ(original.recv(), 5);
@@ -195,7 +196,8 @@ TEST(SEL_024, the_channel_of_a_case_is_captured_when_it_is_made) {
 
   // Closed between the making and the select: the same channel, and closed it is.
   ch = dh::make_chan<int>(1);
-  auto late = dh::send(ch, 7);
+  const int seven = 7;
+  auto late = dh::send(ch, seven);
   ch.close();
   EXPECT_THROW(dh::select(std::move(late)), dh::misuse);
 }
