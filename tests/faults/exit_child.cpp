@@ -58,7 +58,7 @@ void load() {
   for (int i = 0; i < 4; ++i) {
     go([&running] {
       ++running;
-      for (int k = 0;; ++k) {
+      for (;;) {
         select(send(ch, 1), recv(ch), recv(after(1us)));
         auto c = with_timeout(top.ctx, 1h);
         const auto r = after_func(c.ctx, [] {});
