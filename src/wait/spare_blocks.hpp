@@ -47,7 +47,8 @@ class spare_blocks {
   struct block {
     block* next;
   };
-  static constexpr std::size_t classes = DOWNHAUL_ASAN || DOWNHAUL_TSAN || DOWNHAUL_VALGRIND ? 0 : 2;
+  static constexpr std::size_t classes =
+      DOWNHAUL_ASAN || DOWNHAUL_TSAN || DOWNHAUL_VALGRIND ? 0 : 2;
   static constexpr std::size_t class_count = 2;
   static constexpr std::uint8_t most = 8;
   // Less the allocator's own word, so that they fill its size classes.
