@@ -2,14 +2,15 @@
 // Copyright (c) 2026 the downhaul authors
 //
 // Idea       one place that knows which sanitizer this build runs under, for GCC and Clang alike.
-// Ownership  none. lsan_register_root only lends the leak checker a range to scan.
+// Ownership  none, but for the copies that show_to_leak_checker keeps for ever.
 // Threads    every function may be called from any thread.
 // Cost       nothing in a plain build.
-// Source     sanitizer/common_interface_defs.h, lsan_interface.h, valgrind.h.
+// Source     sanitizer/common_interface_defs.h, asan_interface.h, valgrind.h.
 
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define DOWNHAUL_ASAN 1
@@ -54,7 +55,6 @@
 
 #if DOWNHAUL_ASAN
 #include <sanitizer/asan_interface.h>
-#include <sanitizer/lsan_interface.h>
 #endif
 #if DOWNHAUL_VALGRIND
 #include <valgrind/valgrind.h>
@@ -62,22 +62,12 @@
 
 namespace downhaul::impl {
 
-/// Makes the leak checker treat `[begin, begin + size)` as reachable memory. The range must be
-/// readable for as long as it is registered.
-inline void lsan_register_root([[maybe_unused]] const void* begin,
-                               [[maybe_unused]] std::size_t size) noexcept {
 #if DOWNHAUL_ASAN
-  __lsan_register_root_region(begin, size);
+/// What the words of `memory` point to counts as reachable from now on, for the leak checker. It keeps
+/// a copy of them: a root region each would have it read the list of all mappings for each, and ten
+/// thousand stacks of ten thousand mappings take minutes. Without memory for the copy: no effect.
+void show_to_leak_checker(std::span<const std::byte> memory) noexcept;
 #endif
-}
-
-/// Takes back a registration; both arguments must be those given to lsan_register_root.
-inline void lsan_unregister_root([[maybe_unused]] const void* begin,
-                                 [[maybe_unused]] std::size_t size) noexcept {
-#if DOWNHAUL_ASAN
-  __lsan_unregister_root_region(begin, size);
-#endif
-}
 
 /// Tells Valgrind that `[limit, top)` is a stack, so that a switch to it is not taken for a long jump
 /// of the stack pointer. Returns the number to unregister it with.

@@ -75,8 +75,7 @@ void show_abandoned_to_leak_checker([[maybe_unused]] const runtime_core& core) n
         if (static_cast<life_state>(life & 3) != life_state::live || &g.core() != stopped) return;
         // A snapshot: of a stopped core only who would not stop in time still runs.
         if (g.on_cpu.load(std::memory_order_acquire) || !g.has_stack()) return;
-        const std::span<const std::byte> part = live_part(g.run);
-        lsan_register_root(part.data(), part.size());
+        show_to_leak_checker(live_part(g.run));
       },
       const_cast<runtime_core*>(&core));
 #endif
