@@ -41,8 +41,9 @@ class [[nodiscard]] timer {
       : chan_{impl::make_recv_chan<time_point>(
             impl::source_ref<impl::source>::adopt(impl::make_timer_channel(impl::to_ns(d), 0)))} {}
 
-  /// Calls f() in a goroutine of its own, `d` from now. f stays where it is until the timer and all
-  /// its runs are gone, for reset() may run it again, even while it runs.
+  /// Calls f() in a goroutine of its own, `d` from now, in the runtime that is current here, whoever
+  /// resets the timer later. f stays where it is until the timer and all its runs are gone, for
+  /// reset() may run it again, even while it runs.
   template <class Rep, class Period, class F>
     requires std::invocable<std::decay_t<F>&> && std::constructible_from<std::decay_t<F>, F>
   timer(std::chrono::duration<Rep, Period> d, F&& f,

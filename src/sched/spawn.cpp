@@ -155,6 +155,16 @@ void discard_goroutine(goroutine* prepared) noexcept {
   give_back(g, here);
 }
 
+runtime_core* hold_runtime_of(const goroutine* prepared) noexcept {
+  runtime_core& core = prepared->core();
+  if (!core.is_default()) core.ref();
+  return &core;
+}
+
+void let_go_of_runtime(runtime_core* held) noexcept {
+  if (!held->is_default()) held->unref();
+}
+
 void fatal_go_of_nil() noexcept { fatal("go of nil func value"); }
 
 }  // namespace downhaul::impl

@@ -74,13 +74,14 @@ class timer_function final : public timer_entry {
   }
   static constexpr closure_ops prepared_ops{run_prepared, [](void*) noexcept {}};
 
-  goroutine* prepare();
+  goroutine* prepare(runtime_core* in);
   static run_closure& closure_of(goroutine* g) noexcept {
     return *static_cast<run_closure*>(closure_storage(g));
   }
   // Under the shard's lock: the prepared goroutine is taken for a run.
   goroutine* take_run_locked() noexcept {
     if (!detached_) ++holders_;  // detached: the armed entry's hold becomes the run's
+    if (runs_in_ == nullptr) runs_in_ = hold_runtime_of(prepared_);
     return std::exchange(prepared_, nullptr);
   }
   bool runs_here_locked() const noexcept {
@@ -120,6 +121,8 @@ class timer_function final : public timer_entry {
   goroutine* started_ = nullptr;  // popped, but not started yet; by run_closure::next_started
   run* runs_ = nullptr;
   waiter* dropper_ = nullptr;  // waits for the end of all runs
+  runtime_core* runs_in_ =
+      nullptr;                 // since it was first due: the maker's, for the next arming; owned
   std::uint32_t holders_ = 1;  // see Ownership
   bool detached_ = false;
 };
@@ -154,6 +157,7 @@ void* timer_function::function() noexcept {
 
 void timer_function::free() noexcept {
   const layout l = layout_of(*ops_);
+  if (runs_in_ != nullptr) let_go_of_runtime(runs_in_);
   this->~timer_function();
 #ifdef DOWNHAUL_CHECKED
   retire(this, l.size, l.align, freed::timer);
@@ -167,8 +171,10 @@ void timer_function::free() noexcept {
   count(tally::timers, -1);
 }
 
-goroutine* timer_function::prepare() {
+// `in`: null: the runtime current here, which is the maker's if it was never due.
+goroutine* timer_function::prepare(runtime_core* in) {
   spawn_request request;
+  request.in = in;
   request.size = sizeof(run_closure);
   request.align = alignof(run_closure);
   request.ops = &prepared_ops;
@@ -186,8 +192,10 @@ bool timer_function::reset(std::int64_t delay) {
   bool was = false;
   bool sooner = false;
   for (;;) {
+    runtime_core* in = nullptr;
     {
       const lock_scope lock{s.mu};
+      in = runs_in_;
       if (prepared_ == nullptr) prepared_ = std::exchange(spare, nullptr);
       if (prepared_ != nullptr || due == never) {
         if (delay > 0) {
@@ -200,7 +208,7 @@ bool timer_function::reset(std::int64_t delay) {
         break;
       }
     }
-    spare = prepare();
+    spare = prepare(in);
   }
   if (spare != nullptr) discard_goroutine(spare);
   if (at_once != nullptr) start_goroutine(at_once);

@@ -541,14 +541,11 @@ class machine {
     if (t == ticker) m.period = d;
     if (m.exists) {
       bool prevented = false;
-      // In a goroutine too: a function that has run is prepared anew where the reset is called.
-      world_.on.run([&] {
-        if (t == ticker) {
-          tick_.reset(ns(d));
-        } else {
-          prevented = timers_[at(t)].reset(ns(d));
-        }
-      });
+      if (t == ticker) {
+        tick_.reset(ns(d));
+      } else {
+        prevented = timers_[at(t)].reset(ns(d));
+      }
       settle();
       if (model_.arm(t, d) != prevented && t != ticker) differs("the result of reset");
       return;

@@ -17,6 +17,7 @@
 
 #include "downhaul/chan.hpp"
 #include "downhaul/go.hpp"
+#include "downhaul/runtime.hpp"
 #include "downhaul/select.hpp"
 #include "downhaul/sleep.hpp"
 #include "downhaul/testing/manual_clock.hpp"
@@ -346,6 +347,38 @@ TEST(timer_function_runtime, runs_in_the_runtime_that_armed_it) {
   ran.recv();
   EXPECT_TRUE(inside);
   t = {};
+}
+
+// Whoever arms it again.
+TEST(timer_function_runtime, runs_there_again_when_somebody_else_resets_it_after_it_has_fired) {
+  downhaul_test::test_runtime maker{1};
+  downhaul_test::test_runtime other{1};
+  auto ran_in = dh::make_chan<dh::impl::runtime_core*>();
+  dh::timer t;
+  maker.run(
+      [&] { t = dh::timer{1us, [ran_in] { ran_in.send(dh::impl::this_thread().at->core); }}; });
+  EXPECT_EQ(ran_in.recv(), maker.get().core());
+  t.reset(1us);  // from a plain thread
+  EXPECT_EQ(ran_in.recv(), maker.get().core());
+  other.run([&] { t.reset(0s); });
+  EXPECT_EQ(ran_in.recv(), maker.get().core());
+  t = {};
+}
+
+TEST(timer_function_runtime, runs_in_the_default_one_when_its_own_has_ended) {
+  auto ran_in = dh::make_chan<dh::impl::runtime_core*>(1);
+  dh::timer t;
+  {
+    dh::runtime maker{dh::runtime_options{.workers = 1}};
+    maker.run(
+        [&] { t = dh::timer{1us, [ran_in] { ran_in.send(dh::impl::this_thread().at->core); }}; });
+    EXPECT_EQ(ran_in.recv(), maker.core());
+    while (maker.goroutines() != 0) std::this_thread::yield();
+  }
+  t.reset(0s);
+  EXPECT_EQ(ran_in.recv(), &dh::impl::default_core());
+  t = {};
+  downhaul_test::await_no_goroutines();
 }
 
 }  // namespace

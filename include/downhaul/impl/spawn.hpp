@@ -50,6 +50,9 @@ void* closure_storage(goroutine* prepared) noexcept;
 void start_goroutine(goroutine* prepared) noexcept;
 /// Gives back a prepared goroutine whose closure was never constructed or is destroyed already.
 void discard_goroutine(goroutine* prepared) noexcept;
+/// The runtime of a prepared goroutine, kept until let_go_of_runtime: for spawn_request::in.
+runtime_core* hold_runtime_of(const goroutine* prepared) noexcept;
+void let_go_of_runtime(runtime_core* held) noexcept;
 
 template <class F>
 inline constexpr closure_ops closure_ops_for{
