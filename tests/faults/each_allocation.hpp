@@ -19,10 +19,9 @@
 #include <new>
 
 #include "downhaul/clock.hpp"
-#include "downhaul/go.hpp"
-#include "downhaul/runtime.hpp"
 #include "sched/goroutine.hpp"
 #include "support/failing_allocations.hpp"
+#include "support/parked.hpp"
 #include "wait/thread_record.hpp"
 
 namespace downhaul_test {
@@ -73,8 +72,7 @@ struct left_behind {
   static left_behind now() {
     using downhaul::impl::tally;
     using downhaul::impl::total;
-    while (downhaul::count_goroutines() != 0) downhaul::yield();
-    downhaul::clock::real().settle();
+    await_nothing_under_way();
     left_behind all;
     all.contexts = total(tally::contexts);
     all.timers = total(tally::timers);

@@ -13,8 +13,7 @@
 
 #include "downhaul/clock.hpp"
 #include "downhaul/context.hpp"
-#include "downhaul/go.hpp"
-#include "downhaul/runtime.hpp"
+#include "support/parked.hpp"
 
 namespace {
 
@@ -24,8 +23,7 @@ class leak_listener final : public testing::EmptyTestEventListener {
     timers_ = downhaul::clock::real().pending();
   }
   void OnTestEnd(const testing::TestInfo&) override {
-    while (downhaul::count_goroutines() != 0) downhaul::yield();
-    downhaul::clock::real().settle();
+    downhaul_test::await_nothing_under_way();
     EXPECT_EQ(downhaul::count_contexts(), contexts_) << "contexts left behind";
     EXPECT_EQ(downhaul::clock::real().pending(), timers_) << "timers left behind";
   }

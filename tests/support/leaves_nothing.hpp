@@ -19,8 +19,7 @@
 
 #include "downhaul/clock.hpp"
 #include "downhaul/context.hpp"
-#include "downhaul/go.hpp"
-#include "downhaul/runtime.hpp"
+#include "support/parked.hpp"
 #include "wait/thread_record.hpp"
 
 namespace downhaul_test {
@@ -32,8 +31,7 @@ class leaves_nothing : public testing::Test {
     timers_ = downhaul::clock::real().pending();
   }
   void TearDown() override {
-    while (downhaul::count_goroutines() != 0) downhaul::yield();
-    downhaul::clock::real().settle();
+    await_nothing_under_way();
     EXPECT_EQ(downhaul::count_contexts(), contexts_) << "contexts left behind";
     EXPECT_EQ(downhaul::clock::real().pending(), timers_) << "deadlines left behind";
   }

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <thread>
 
+#include "downhaul/clock.hpp"
 #include "downhaul/go.hpp"
 #include "downhaul/runtime.hpp"
 
@@ -47,6 +48,14 @@ inline void await_parked(std::string_view reason, std::size_t n) {
 /// Returns when no goroutine is left.
 inline void await_no_goroutines() {
   while (downhaul::count_goroutines() != 0) downhaul::yield();
+}
+/// Returns when no goroutine is left and no timer of the real clock is firing. A goroutine may have
+/// left a firing behind, and a firing that was the last to hold a context a goroutine.
+inline void await_nothing_under_way() {
+  do {
+    await_no_goroutines();
+    downhaul::clock::real().settle();
+  } while (downhaul::count_goroutines() != 0);
 }
 
 }  // namespace downhaul_test

@@ -35,6 +35,9 @@ class test_runtime {
   test_runtime& operator=(const test_runtime&) = delete;
   ~test_runtime() {
     run_until_parked();
+    downhaul::clock::real().settle();  // a firing may start a goroutine, here or in the default one
+    run_until_parked();
+    downhaul::impl::default_core().wait_until_quiet();
     EXPECT_EQ(runtime_.goroutines(), 0u) << "goroutines left behind:\n" << everybody();
     const alive now = counts();
     EXPECT_EQ(now.contexts, before_.contexts) << "contexts left behind";
