@@ -18,33 +18,13 @@
 #include <vector>
 
 #include "downhaul/downhaul.hpp"
-#include "stress/length.hpp"
+#include "stress/races.hpp"
 
 namespace dh = downhaul;
-using downhaul_test::for_rounds;
-using downhaul_test::rounds;
+using downhaul_test::stress_races;
 using downhaul_test::together;
 
 namespace {
-
-class stress_races : public testing::TestWithParam<int> {
- protected:
-  // Ten thousand rounds on a runtime of its own.
-  template <class F>
-  static void race(F round) {
-    int ran = 0;
-    downhaul_test::run_on(GetParam(), [&] {
-      for_rounds(10'000, [&](int i) {
-        if (HasFailure()) return;
-        round(i);
-        ++ran;
-      });
-    });
-    EXPECT_GE(ran, rounds(10'000));
-  }
-};
-INSTANTIATE_TEST_SUITE_P(workers, stress_races, testing::Values(1, 4),
-                         testing::PrintToStringParamName());
 
 // --- channels ---------------------------------------------------------------------------------------
 

@@ -21,33 +21,16 @@
 #include <vector>
 
 #include "downhaul/downhaul.hpp"
-#include "stress/length.hpp"
+#include "stress/races.hpp"
 
 namespace dh = downhaul;
 using namespace std::chrono_literals;
 using downhaul_test::for_rounds;
 using downhaul_test::rounds;
+using downhaul_test::stress_races;
 using downhaul_test::together;
 
 namespace {
-
-class stress_races : public testing::TestWithParam<int> {
- protected:
-  template <class F>
-  static void race(F round, int n = 10'000) {
-    int ran = 0;
-    downhaul_test::run_on(GetParam(), [&] {
-      for_rounds(n, [&](int i) {
-        if (HasFailure()) return;
-        round(i);
-        ++ran;
-      });
-    });
-    EXPECT_GE(ran, rounds(n));
-  }
-};
-INSTANTIATE_TEST_SUITE_P(workers, stress_races, testing::Values(1, 4),
-                         testing::PrintToStringParamName());
 
 // --- timers -----------------------------------------------------------------------------------------
 

@@ -7,49 +7,24 @@
 
 #include <atomic>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "downhaul/chan.hpp"
 #include "downhaul/select.hpp"
 #include "support/crew.hpp"
+#include "support/fragile.hpp"
 #include "wait/wait_reason.hpp"
 
 namespace dh = downhaul;
 using downhaul::impl::wait_reason;
 using downhaul_test::all_places;
 using downhaul_test::crew;
+using downhaul_test::fragile;
 using downhaul_test::place;
+using downhaul_test::refused;
 
 namespace {
-
-struct refused : std::runtime_error {
-  refused() : runtime_error{"refused"} {}
-};
-
-// Throws at the move numbered `fuse`, counted down; below zero: never.
-struct fragile {
-  static inline std::atomic<int> live{0};
-  static inline std::atomic<int> fuse{-1};
-  int value;
-
-  explicit fragile(int v) : value{v} { ++live; }
-  fragile(fragile&& other) : value{other.value} {
-    burn();
-    other.value = -1;
-    ++live;
-  }
-  fragile& operator=(fragile&& other) {
-    burn();
-    value = std::exchange(other.value, -1);
-    return *this;
-  }
-  ~fragile() { --live; }
-  static void burn() {
-    if (fuse >= 0 && fuse-- == 0) throw refused{};
-  }
-};
 
 class chan_of_fragile : public testing::Test {
  protected:

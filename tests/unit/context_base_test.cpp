@@ -23,98 +23,24 @@
 #include "downhaul/runtime.hpp"
 #include "support/crew.hpp"
 #include "support/leaves_nothing.hpp"
+#include "support/user_contexts.hpp"
 
 namespace {
 
 namespace dh = downhaul;
 using namespace std::chrono_literals;
 using dh::impl::registrations;
+using downhaul_test::calls_back;
+using downhaul_test::no_done;
+using downhaul_test::own_done;
 using downhaul_test::text_of;
 using downhaul_test::wait_until;
+using downhaul_test::wrapper;
 
 class context_base : public downhaul_test::leaves_nothing {};
 
 inline constexpr dh::key<int> number_key{"number"};
 inline constexpr dh::key<std::string> name_key{"name"};
-
-// Overrides nothing.
-struct wrapper : dh::context_base {
-  using context_base::context_base;
-};
-
-// Ends when told to, with what it is told.
-class own_done : public dh::context_base {
- public:
-  using context_base::context_base;
-
-  void end(std::error_code with) {
-    {
-      const std::lock_guard lock{mu_};
-      if (err_) return;
-      err_ = with;
-    }
-    done_.close();
-  }
-  // As a naive author would: the lock is held while the done is closed.
-  void end_under_lock(std::error_code with) {
-    const std::lock_guard lock{mu_};
-    err_ = with;
-    done_.close();
-  }
-  dh::recv_chan<void> done() const override { return done_; }
-  std::error_code err() const override {
-    const std::lock_guard lock{mu_};
-    return err_;
-  }
-
- private:
-  mutable std::mutex mu_;
-  std::error_code err_;
-  dh::chan<void> done_ = dh::make_chan<void>();
-};
-
-// The same, and offers its own way to be called back.
-class with_after_func : public own_done {
- public:
-  using own_done::own_done;
-
-  std::function<bool()> after_func(std::function<void()> f) {
-    const std::lock_guard lock{callbacks_mu_};
-    const int id = next_++;
-    callbacks_[id] = std::move(f);
-    ++made_;
-    return [this, id] {
-      const std::lock_guard guard{callbacks_mu_};
-      return callbacks_.erase(id) == 1;
-    };
-  }
-  void end_all(std::error_code with) {
-    end(with);
-    std::map<int, std::function<void()>> all;
-    {
-      const std::lock_guard lock{callbacks_mu_};
-      all.swap(callbacks_);
-    }
-    for (auto& [id, f] : all) f();
-  }
-  std::size_t callbacks() const {
-    const std::lock_guard lock{callbacks_mu_};
-    return callbacks_.size();
-  }
-  int made() const { return made_; }
-
- private:
-  mutable std::mutex callbacks_mu_;
-  std::map<int, std::function<void()>> callbacks_;
-  int next_ = 0;
-  int made_ = 0;
-};
-
-class no_done : public dh::context_base {
- public:
-  using context_base::context_base;
-  dh::recv_chan<void> done() const override { return {}; }
-};
 
 std::error_code canceled() { return dh::errc::canceled; }
 
@@ -278,7 +204,7 @@ TEST_F(context_base, that_ends_while_its_ancestor_is_open_has_its_own_err_as_cau
 // --- its own after_func ---
 
 TEST_F(context_base, with_after_func_is_asked_for_each_child_and_told_when_one_ends) {
-  const auto ctx = dh::make_context<with_after_func>(dh::background());
+  const auto ctx = dh::make_context<calls_back>(dh::background());
   {
     auto [a, cancel_a] = dh::with_cancel(ctx);
     auto [b, cancel_b] = dh::with_cancel(ctx);
@@ -308,14 +234,14 @@ TEST_F(context_base, with_after_func_is_asked_for_each_child_and_told_when_one_e
 }
 
 TEST_F(context_base, with_after_func_ends_children_and_runs_callbacks) {
-  const auto ctx = dh::make_context<with_after_func>(dh::background());
+  const auto ctx = dh::make_context<calls_back>(dh::background());
   auto [child, cancel] = dh::with_cancel(ctx);
   auto [timed, cancel_timed] = dh::with_timeout(ctx, 1h);
   auto ran = dh::make_chan<void>();
   const dh::registration r = dh::after_func(ctx, [ran] { ran.send(); });
   auto [merged, cancel_merged] = dh::merge(dh::background(), ctx);
-  EXPECT_EQ(ctx->made(), 4);
-  ctx->end_all(canceled());
+  EXPECT_EQ(ctx->ever_made(), 4);
+  ctx->end_and_call(canceled());
   child.done().recv();
   timed.done().recv();
   merged.done().recv();
@@ -325,7 +251,7 @@ TEST_F(context_base, with_after_func_ends_children_and_runs_callbacks) {
 }
 
 TEST_F(context_base, only_the_immediate_parents_after_func_is_asked) {
-  const auto ctx = dh::make_context<with_after_func>(dh::background());
+  const auto ctx = dh::make_context<calls_back>(dh::background());
   const dh::context value = dh::with_value(ctx, number_key, 1);
   auto [child, cancel] = dh::with_cancel(value);
   EXPECT_EQ(ctx->callbacks(), 0u);
@@ -421,7 +347,7 @@ TEST(context_base_death, a_closed_done_without_an_err_is_fatal) {
 TEST_F(context_base, racing_end_cancel_and_drop_are_harmless) {
   for (int i = 0; i < downhaul_test::rounds(200); ++i) {
     const auto plain = dh::make_context<own_done>(dh::background());
-    const auto asked = dh::make_context<with_after_func>(dh::background());
+    const auto asked = dh::make_context<calls_back>(dh::background());
     std::vector<dh::cancelable> children;
     for (int n = 0; n < 4; ++n) {
       children.push_back(dh::with_cancel(plain));
@@ -431,7 +357,7 @@ TEST_F(context_base, racing_end_cancel_and_drop_are_harmless) {
       children.back().cancel.detach();
     }
     std::thread one{[&] { plain->end(canceled()); }};
-    std::thread two{[&] { asked->end_all(canceled()); }};
+    std::thread two{[&] { asked->end_and_call(canceled()); }};
     children.erase(children.begin(), children.begin() + 8);
     for (const dh::cancelable& c : children) c.ctx.done().recv();
     one.join();
@@ -474,7 +400,7 @@ TEST_F(context_base, answers_for_keys_and_passes_on_the_others) {
 TEST_F(context_base, prints_its_own_text_or_the_name_of_its_class) {
   const auto plain = dh::make_context<wrapper>(dh::background());
   auto [child, cancel] = dh::with_cancel(plain);
-  EXPECT_EQ(to_string(child), "(anonymous namespace)::wrapper.WithCancel");
+  EXPECT_EQ(to_string(child), "downhaul_test::wrapper.WithCancel");
   const auto own = dh::make_context<with_number>(dh::todo(), 1);
   EXPECT_EQ(to_string(dh::without_cancel(own)), "context.TODO.Number.WithoutCancel");
 }

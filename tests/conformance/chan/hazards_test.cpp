@@ -25,6 +25,7 @@
 #include "downhaul/runtime.hpp"
 #include "downhaul/select.hpp"
 #include "support/crew.hpp"
+#include "support/fragile.hpp"
 #include "support/parked.hpp"
 #include "support/test_runtime.hpp"
 
@@ -34,39 +35,14 @@ using downhaul_test::all_forms;
 using downhaul_test::all_places;
 using downhaul_test::crew;
 using downhaul_test::form;
+using downhaul_test::fragile;
 using downhaul_test::parked_recv;
 using downhaul_test::parked_send;
 using downhaul_test::place;
+using downhaul_test::refused;
 using downhaul_test::rounds;
 
 namespace {
-
-struct refused : std::runtime_error {
-  refused() : runtime_error{"refused"} {}
-};
-
-/// Throws at the move numbered `fuse`, counted down from the next one; below zero never.
-struct fragile {
-  static inline std::atomic<int> alive{0};
-  static inline std::atomic<int> fuse{-1};
-  int value;
-
-  explicit fragile(int v) : value{v} { ++alive; }
-  fragile(fragile&& other) : value{other.value} {
-    burn();
-    other.value = -1;
-    ++alive;
-  }
-  fragile& operator=(fragile&& other) {
-    burn();
-    value = std::exchange(other.value, -1);
-    return *this;
-  }
-  ~fragile() { --alive; }
-  static void burn() {
-    if (fuse >= 0 && fuse-- == 0) throw refused{};
-  }
-};
 
 template <class F>
 bool throws_refused(F f) {
@@ -113,7 +89,7 @@ TEST(CHAN_110, a_move_that_throws_while_sending_leaves_value_channel_and_peer_al
       }
     }
   }
-  EXPECT_EQ(fragile::alive, 0);
+  EXPECT_EQ(fragile::live, 0);
 }
 
 // On the side that receives the value is gone with the exception; the rest is whole.
@@ -129,7 +105,7 @@ TEST(CHAN_110, a_move_that_throws_while_receiving_loses_that_value_alone) {
     EXPECT_EQ(ch.recv()->value, 2) << "the sender has been served";
     EXPECT_FALSE(ch.try_recv());
     c.join();
-    EXPECT_EQ(fragile::alive, 0);
+    EXPECT_EQ(fragile::live, 0);
   }
 }
 
@@ -150,7 +126,7 @@ TEST(CHAN_110, a_parked_receiver_throws_by_itself_and_its_sender_does_not) {
       fragile::fuse = -1;
       EXPECT_FALSE(ch.try_send(fragile{2})) << "nobody is left there";
       EXPECT_FALSE(ch.try_recv());
-      EXPECT_EQ(fragile::alive, 0);
+      EXPECT_EQ(fragile::live, 0);
     }
   }
 }

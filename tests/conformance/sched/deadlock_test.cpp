@@ -148,7 +148,7 @@ TEST(SCHED_051, nor_is_a_call_that_blocks) {
   EXPECT_TRUE(dh::run([] {
     auto c = dh::make_chan<int>();
     dh::go([c] {
-      // real clock: see above
+      // real clock: longer than the check takes
       dh::blocking([] { std::this_thread::sleep_for(longer_than_the_check_takes); });
       c.send(1);
     });
@@ -158,7 +158,7 @@ TEST(SCHED_051, nor_is_a_call_that_blocks) {
   EXPECT_TRUE(dh::run([&] {
     auto c = dh::make_chan<int>();
     dh::go([c] {
-      // real clock: see above
+      // real clock: longer than the check takes
       std::this_thread::sleep_for(longer_than_the_check_takes);
       c.send(1);
     });

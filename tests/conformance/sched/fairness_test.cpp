@@ -16,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <semaphore>
 #include <set>
 #include <shared_mutex>
 #include <stdexcept>
@@ -265,27 +266,24 @@ TEST(SCHED_023, each_goroutine_runs_once_and_goes_on_once_for_each_wake) {
   }
 }
 
-// real clock: a call that blocks its thread is what is tested.
-void block_thread(std::chrono::milliseconds d) { std::this_thread::sleep_for(d); }
-
 TEST(SCHED_024, a_system_call_does_not_stop_the_others_on_its_worker) {
   for (const bool announced : {true, false}) {
     test_runtime one{1};
+    std::binary_semaphore other_has_run{0};
     std::atomic<bool> returned{false};
-    std::atomic<bool> other_first{false};
     auto started = dh::make_chan<void>();
     one.go([&, announced] {
       const auto call = [&] {
         started.send();
-        block_thread(100ms);
+        other_has_run.acquire();  // blocks the thread; would hang
         returned = true;
       };
       announced ? dh::blocking(call) : call();
     });
     started.recv();
-    one.go([&] { other_first = !returned.load(); });
+    one.go([&] { other_has_run.release(); });
     while (one.goroutines() != 0) std::this_thread::yield();
-    EXPECT_TRUE(other_first.load()) << (announced ? "blocking()" : "not announced");
+    EXPECT_TRUE(returned.load()) << (announced ? "blocking()" : "not announced");
   }
 }
 

@@ -239,7 +239,8 @@ TEST(SIG_038, has_no_watcher_goroutine_to_leave_behind) {
     ctx.done().recv();
     downhaul_test::await_no_goroutines();
   }
-  EXPECT_EQ(dh::count_contexts(), contexts);
+  // The library's thread may hold the one that it has ended for a moment.
+  while (dh::count_contexts() != contexts) std::this_thread::yield();
 }
 
 }  // namespace
