@@ -46,6 +46,7 @@ constexpr stop stops[] = {
     {"A user-written context in the middle of a chain", "user_context"},
     {"Functions that run when a context ends", "after_func"},
     {"A blocking call made cancellable", "blocking_call"},
+    {"A pool guarded by a mutex and a condition", "connection_pool"},
     {"A million contexts cancelled by one call", "million_contexts", true},
     {"A million parked goroutines woken by one cancel", "million_goroutines", true},
 };
