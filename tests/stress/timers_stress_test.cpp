@@ -105,8 +105,8 @@ TEST_P(stress_timers, each_arming_of_a_channel_is_received_or_called_off_once) {
     }
     writers.wait();
     called_off += t.stop() ? 1 : 0;
-    ASSERT_FALSE(t.stop());
-    ASSERT_FALSE(t.chan().try_recv()) << "received after stop";
+    EXPECT_FALSE(t.stop());
+    EXPECT_FALSE(t.chan().try_recv()) << "received after stop";
     quit.close();
     readers.wait();
     ASSERT_EQ(armed, received + called_off);
