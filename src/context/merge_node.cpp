@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "context/cancel.hpp"
@@ -99,6 +100,8 @@ class merge_node final : public cancel_node, public value_tail {
 
   void dispose() noexcept override {
     if (!closed()) take_arms_back();
+    // The record of the end, at which ~cancel_node looks, may be a parent's.
+    const std::vector<context> kept[] = {std::move(parents_), std::move(above_)};
     delete this;
   }
 

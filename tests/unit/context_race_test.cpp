@@ -22,9 +22,11 @@
 #include "downhaul/go.hpp"
 #include "downhaul/select.hpp"
 #include "downhaul/wait_group.hpp"
+#include "platform/cpu.hpp"
 #include "support/crew.hpp"
 #include "support/leaves_nothing.hpp"
 #include "support/seed.hpp"
+#include "support/user_contexts.hpp"
 
 namespace {
 
@@ -256,6 +258,26 @@ TEST_F(context_race, select_takes_done_exactly_when_it_has_ended) {
     }
     made.cancel();
     selecting.join();
+  }
+}
+
+// The record that says how a merge ended may be its parent's, and that one may go at the same instant:
+// its last share is with the goroutine that ended it.
+TEST_F(context_race, a_merge_may_go_while_the_one_that_ended_it_goes) {
+  for (int i = 0; i < rounds(5'000); ++i) {
+    auto ends = dh::make_context<downhaul_test::own_done>(dh::background());
+    auto other = dh::with_cancel(dh::background());
+    std::thread reader{[&] {
+      auto made = dh::merge(ends, other.ctx);
+      made.cancel.detach();
+      made.cancel = {};
+      spin_until([&] { return static_cast<bool>(made.ctx.err()); });
+      for (int pause = i % 100; pause > 0; --pause) dh::impl::cpu_pause();
+      made.ctx = {};
+    }};
+    spin_until([&] { return registrations(other.ctx) != 0; });
+    ends->end(std::make_error_code(std::errc::io_error));  // not one of ours: a record of its own
+    reader.join();
   }
 }
 
