@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 the downhaul authors
 //
-// Goroutines, channels and select: the scenarios of bench/go/sched.go.
-#include <array>
+// Goroutines, channels and select: the loops of bench/rivals/go/sched.go. Whole programs are in
+// whole.cpp.
+#include <algorithm>
 #include <vector>
 
 #include "scenario.hpp"
@@ -60,6 +61,16 @@ void select_contended(std::int64_t n) {
   }
 }
 
+void yield_in_turn(int goroutines, std::int64_t n) {
+  dh::wait_group wg;
+  for (int g = 0; g < goroutines; ++g) {
+    wg.go([each = n / goroutines] {
+      for (std::int64_t i = 0; i < each; ++i) dh::yield();
+    });
+  }
+  wg.wait();
+}
+
 int register_all() {
   using bench::scenario;
 
@@ -70,23 +81,18 @@ int register_all() {
       done.recv();
     }
   });
-  scenario("spawn_join_batch", "1e3", [](std::int64_t n) {
-    dh::wait_group wg;
-    wg.add(n);
-    for (std::int64_t i = 0; i < n; ++i) dh::go([&wg] { wg.done(); });
-    wg.wait();
-  });
-  scenario("yield", "1000 goroutines", [](std::int64_t n) {
-    // Batches of n yields would measure the spawning: each goroutine yields n times.
-    static_cast<void>(n);
-    dh::wait_group wg;
-    for (int g = 0; g < 10; ++g) {
-      wg.go([] {
-        for (int i = 0; i < 100; ++i) dh::yield();
-      });
+  scenario("spawn_join_batch", "1e5", [](std::int64_t n) {
+    while (n > 0) {
+      const std::int64_t k = std::min<std::int64_t>(n, 100'000);
+      n -= k;
+      dh::wait_group wg;
+      wg.add(k);
+      for (std::int64_t i = 0; i < k; ++i) dh::go([&wg] { wg.done(); });
+      wg.wait();
     }
-    wg.wait();
   });
+  scenario("yield", "2 goroutines", [](std::int64_t n) { yield_in_turn(2, n); });
+  scenario("yield", "1000 goroutines", [](std::int64_t n) { yield_in_turn(1000, n); });
   scenario("pingpong", "round trip, 2 unbuffered chans", [](std::int64_t n) {
     auto a = dh::make_chan<std::int64_t>();
     auto b = dh::make_chan<std::int64_t>();
@@ -102,6 +108,8 @@ int register_all() {
     const std::string cap = "cap " + std::to_string(capacity);
     scenario("prodcons_1to1", cap, [=](std::int64_t n) { produce_and_consume(1, 1, capacity, n); });
     scenario("prodcons_4to4", cap, [=](std::int64_t n) { produce_and_consume(4, 4, capacity, n); });
+    scenario("prodcons_100to100", cap,
+             [=](std::int64_t n) { produce_and_consume(100, 100, capacity, n); });
   }
   scenario("chan_buffered_same_goroutine", "send+recv cap 1", [](std::int64_t n) {
     auto c = dh::make_chan<std::int64_t>(1);
@@ -143,6 +151,22 @@ int register_all() {
       m.lock();
       m.unlock();
     }
+  });
+  scenario("mutex_lock_unlock", "4 goroutines", [](std::int64_t n) {
+    dh::mutex m;
+    std::int64_t x = 0;
+    dh::wait_group wg;
+    for (int g = 0; g < 4; ++g) {
+      wg.go([&m, &x, n] {
+        for (std::int64_t i = 0; i < n / 4; ++i) {
+          m.lock();
+          ++x;
+          m.unlock();
+        }
+      });
+    }
+    wg.wait();
+    benchmark::DoNotOptimize(x);
   });
   return 0;
 }

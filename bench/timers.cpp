@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 the downhaul authors
 //
-// Timers: the scenarios of bench/go/timers.go.
+// Timers: the loops of bench/rivals/go/timers.go. A million pending timers and lateness are in
+// clocks.cpp.
 #include <chrono>
 
 #include "scenario.hpp"
@@ -30,6 +31,18 @@ int register_all() {
     dh::timer t{1h, [] {}};
     for (std::int64_t i = 0; i < n; ++i) t.reset(1h + std::chrono::nanoseconds{i});
     t.stop();
+  });
+  scenario("timer_new_stop_2thr", "AfterFunc 1h", [](std::int64_t n) {
+    dh::wait_group wg;
+    for (int g = 0; g < 2; ++g) {
+      wg.go([n] {
+        for (std::int64_t i = 0; i < n / 2; ++i) {
+          dh::timer t{1h, [] {}};
+          t.stop();
+        }
+      });
+    }
+    wg.wait();
   });
   return 0;
 }

@@ -64,7 +64,7 @@ func benchContext() {
 		})
 		pc()
 	}
-	for _, w := range []int{1, 10, 100, 1000, 100000, 1000000, -1000, -100000, -1000000} {
+	for _, w := range []int{1, 10, 100, 1000, 10000, 100000, 1000000, -1000, -100000, -1000000} {
 		w := w
 		nm := fmt.Sprint(w)
 		withDone := w < 0 // every child's Done() channel exists, as it does when someone waits
@@ -76,6 +76,7 @@ func benchContext() {
 		if w >= 100000 {
 			r = 5
 		}
+		r = min(r, *reps)
 		inner := 1
 		if w < 10000 {
 			inner = 20000 / w
@@ -114,12 +115,12 @@ func benchContext() {
 			emit("ctx_tree_width_total", nm, total, "ns/child")
 		}
 	}
-	for _, w := range []int{1, 10, 100, 1000, 10000} {
+	for _, w := range []int{1, 10, 100, 1000, 10000, 100000, 1000000} {
 		nm := fmt.Sprint(w)
-		inner := 20000 / w
+		inner := max(1, 20000/w)
 		if want("ctx_tree_depth", nm) {
 			var create, cancel []float64
-			for k := 0; k < 7; k++ {
+			for k := 0; k < min(7, *reps); k++ {
 				cs := make([]context.CancelFunc, inner)
 				leaf := make([]context.Context, inner)
 				t0 := time.Now()

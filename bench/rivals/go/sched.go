@@ -414,7 +414,7 @@ func benchParked() {
 			continue
 		}
 		var spawn, mem, cancelT, wake []float64
-		for r := 0; r < 5; r++ {
+		for r := 0; r < min(5, *reps); r++ {
 			runtime.GC()
 			ctx, cancel := context.WithCancel(context.Background())
 			var ready, done sync.WaitGroup

@@ -55,7 +55,7 @@ func benchTimers() {
 		const n = 1000000
 		var c, s, rs []float64
 		f := func() {}
-		for r := 0; r < 5; r++ {
+		for r := 0; r < min(5, *reps); r++ {
 			ts := make([]*time.Timer, n)
 			x := uint64(88172645463325252)
 			t0 := time.Now()
@@ -106,14 +106,22 @@ func benchTimers() {
 		pct("timer_late", "1e4/s", xs)
 	}
 	for _, d := range []time.Duration{50 * time.Microsecond, time.Millisecond} {
-		if want("sleep_late", fmt.Sprint(d)) {
+		if want("sleep_late", short(d)) {
 			var xs []float64
 			for i := 0; i < 1000; i++ {
 				t := time.Now()
 				time.Sleep(d)
 				xs = append(xs, float64((time.Since(t)-d).Nanoseconds())/1e3)
 			}
-			pct("sleep_late", fmt.Sprint(d), xs)
+			pct("sleep_late", short(d), xs)
 		}
 	}
+}
+
+// short is d as the other programs write it.
+func short(d time.Duration) string {
+	if d < time.Millisecond {
+		return fmt.Sprintf("%dus", d.Microseconds())
+	}
+	return fmt.Sprintf("%dms", d.Milliseconds())
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 the downhaul authors
 //
-// Baseline benchmarks for Go's own context, goroutines, channels, select and
+// The scenarios in Go's own context, goroutines, channels, select and
 // timers.  One process prints tab-separated rows:
 //
 //	peer  bench  param  procs  median  min  max  unit
 //
-// usage: GOMAXPROCS=1 ./gobench [-reps 7] [-quick] [regexp]
+// usage: GOMAXPROCS=1 ./go_rival [-reps 7] [-target 60ms] [regexp]
 package main
 
 import (
@@ -71,7 +71,7 @@ func fixed(bench, param, unit string, n int, f func() float64) {
 		return
 	}
 	var xs []float64
-	for r := 0; r < n; r++ {
+	for r := 0; r < min(n, *reps); r++ {
 		runtime.GC()
 		xs = append(xs, f())
 	}

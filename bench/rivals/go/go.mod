@@ -1,0 +1,3 @@
+module downhaul/bench/rivals/go
+
+go 1.23
