@@ -87,6 +87,9 @@ def draw(results, rows, directory):
     scripts = {}
     for family in dict.fromkeys(row.family for row in rows):
         names = [(row.scenario, row.parameter) for row in rows if row.family == family]
+        if family == "growth":  # some of its points are rows of other families
+            grown = {scenario for scenario, _ in names}
+            names = [(row.scenario, row.parameter) for row in rows if row.scenario in grown]
         for workers in ((1,) if family == "growth" else (1, 2)):
             keys = [(*name, workers) for name in names if (*name, workers) in results.rounds]
             path = directory / (f"{family}.svg" if family == "growth" else f"{family}_{workers}.svg")

@@ -42,8 +42,9 @@ def output_of(command, **named):
 
 
 class Effort:
-    def __init__(self, rounds=3, repetitions=5, milliseconds=60):
+    def __init__(self, rounds=3, repetitions=5, milliseconds=60, seconds=5.0):
         self.rounds, self.repetitions, self.milliseconds = rounds, repetitions, milliseconds
+        self.seconds = seconds  # of what is watched under pressure
 
 
 class Ours:
@@ -59,13 +60,14 @@ class Ours:
         if self.program in TIMED_BY_GOOGLE_BENCHMARK:
             return self.timed(asks, workers, effort)
         return results.parse(output_of([self.binary, "-p", str(workers), "-r", str(effort.repetitions),
-                                        "-t", str(effort.milliseconds), exactly(asks) + "$"]))
+                                        "-t", str(effort.milliseconds), "-s", str(effort.seconds),
+                                        exactly(asks) + "$"]))
 
     def timed(self, asks, workers, effort):
         with tempfile.NamedTemporaryFile(suffix=".json") as out:
             output_of([self.binary, f"--benchmark_filter={exactly(asks)}/{workers}/",
                        f"--benchmark_repetitions={effort.repetitions}",
-                       f"--benchmark_min_time={effort.milliseconds / 1000}",
+                       "-t", str(effort.milliseconds),
                        f"--benchmark_out={out.name}", "--benchmark_out_format=json"])
             text = Path(out.name).read_text(encoding="utf-8")
         return from_google_benchmark(text)
@@ -106,7 +108,8 @@ class Tokio:
         self.binary = target / "release" / "tokio_rival"
 
     def run(self, asks, workers, effort):
-        return results.parse(output_of([self.binary, "-p", str(workers), "-r", str(effort.repetitions), *asks]))
+        return results.parse(output_of([self.binary, "-p", str(workers), "-r", str(effort.repetitions),
+                                        "-t", str(effort.milliseconds), *asks]))
 
 
 class Cpp:

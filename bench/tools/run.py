@@ -14,6 +14,7 @@ from names import BENCH
 from results import Results
 
 WORKERS = (1, 2)
+WITH_ONE = ("growth", "memory")  # families for which one worker says all
 ALONE = ("parked", "memory")  # rows that read the memory of their process, which must be fresh
 
 
@@ -27,16 +28,20 @@ def unique(items):
     return list(dict.fromkeys(item for item in items if item))
 
 
+def workers_of(family):
+    return (1,) if family in WITH_ONE else WORKERS
+
+
 def measure(build, rows, rivals, names, effort):
     results = Results()
     for row in rows:  # in the order of scenarios.tsv
-        for workers in WORKERS:
+        for workers in workers_of(row.family):
             results.rounds[row.scenario, row.parameter, workers] = {}
     families = unique(row.family for row in rows)
     for turn in range(effort.rounds):
         for family in families:
             mine = [row for row in rows if row.family == family]
-            for workers in WORKERS:
+            for workers in workers_of(family):
                 programs.say(f"round {turn + 1} of {effort.rounds}, {family}, {workers} worker{'s'[:workers - 1]}, "
                              f"load {os.getloadavg()[0]:.1f}")
                 for program in unique(row.program for row in mine):
@@ -67,7 +72,7 @@ def run_rival(rival, rows, workers, names, effort, results):
             for row in rows:
                 name = names.name(peer, row)
                 if name in printed and names.asks(peer, row) in asks:
-                    for w in [workers] if rival.has_workers else WORKERS:
+                    for w in [workers] if rival.has_workers else workers_of(row.family):
                         results.add((row.scenario, row.parameter, w), peer, printed[name])
 
 

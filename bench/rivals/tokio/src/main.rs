@@ -2,8 +2,11 @@
 // Copyright (c) 2026 the downhaul authors
 //
 // The scenarios in tokio, tokio_util::CancellationToken and crossbeam-channel.
-// usage: tokio_rival [-p 1|2] [-r REPETITIONS] [scenario/parameter | scenario/]...
+// usage: tokio_rival [-p 1|2] [-r REPETITIONS] [-t MILLISECONDS] [scenario/parameter | scenario/]...
 // -p 1: current_thread; -p 2: multi_thread with 2 workers
+mod measure;
+
+use measure::{async_loop, ns, rss, sync_loop, Cfg};
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::Pin;
@@ -13,84 +16,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, Notify};
 use tokio_util::sync::CancellationToken;
 
-struct Cfg {
-    procs: usize,
-    reps: usize,
-    pats: Vec<String>,
-}
-impl Cfg {
-    fn want(&self, b: &str, p: &str) -> bool {
-        let s = format!("{}/{}", b, p);
-        self.pats.is_empty() || self.pats.iter().any(|x| s == *x || (x.ends_with('/') && s.starts_with(x.as_str())))
-    }
-    fn emit(&self, b: &str, p: &str, mut x: Vec<f64>, u: &str) {
-        x.sort_by(|a, b| a.partial_cmp(b).unwrap());
-        println!(
-            "tokio\t{}\t{}\t{}\t{:.2}\t{:.2}\t{:.2}\t{}",
-            b,
-            p,
-            self.procs,
-            x[x.len() / 2],
-            x[0],
-            x[x.len() - 1],
-            u
-        );
-    }
-    fn pct(&self, b: &str, p: &str, mut x: Vec<f64>) {
-        x.sort_by(|a, b| a.partial_cmp(b).unwrap());
-        let q = |f: f64| x[(f * (x.len() - 1) as f64) as usize];
-        for (n, f) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
-            self.emit(b, &format!("{} {}", p, n), vec![q(f)], "us");
-        }
-    }
-}
-const TARGET: f64 = 60e6;
-fn ns(t: Instant) -> f64 {
-    t.elapsed().as_nanos() as f64
-}
-fn sync_loop(c: &Cfg, b: &str, p: &str, mut f: impl FnMut(u64)) {
-    if !c.want(b, p) {
-        return;
-    }
-    let mut n = 1u64;
-    loop {
-        let t = Instant::now();
-        f(n);
-        let d = ns(t) + 1.0;
-        if d > TARGET / 4.0 || n > 1 << 32 {
-            n = ((n as f64) * TARGET / d).max(1.0) as u64;
-            break;
-        }
-        n *= 4;
-    }
-    let mut v = vec![];
-    for _ in 0..c.reps {
-        let t = Instant::now();
-        f(n);
-        v.push(ns(t) / n as f64);
-    }
-    c.emit(b, p, v, "ns/op");
-}
-// f(n) makes a future; it is run inside a spawned task so that it is a task like the others
-fn async_loop<F, Fut>(rt: &tokio::runtime::Runtime, c: &Cfg, b: &str, p: &str, f: F)
-where
-    F: Fn(u64) -> Fut,
-    Fut: Future<Output = ()> + Send + 'static,
-{
-    sync_loop(c, b, p, |n| {
-        let fut = f(n);
-        rt.block_on(async { tokio::spawn(fut).await.unwrap() });
-    });
-}
-fn rss() -> f64 {
-    let s = std::fs::read_to_string("/proc/self/status").unwrap();
-    for l in s.lines() {
-        if l.starts_with("VmRSS:") {
-            return l.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0;
-        }
-    }
-    0.0
-}
 struct Wg {
     n: AtomicUsize,
     nf: Notify,
@@ -172,12 +97,16 @@ async fn sieve(n: usize) -> u64 {
 fn main() {
     let mut procs = 1;
     let mut reps = 7usize;
+    let mut target = 60e6;
     let mut pats = vec![];
     let a: Vec<String> = std::env::args().collect();
     let mut i = 1;
     while i < a.len() {
         if a[i] == "-p" {
             procs = a[i + 1].parse().unwrap();
+            i += 1;
+        } else if a[i] == "-t" {
+            target = a[i + 1].parse::<f64>().unwrap() * 1e6;
             i += 1;
         } else if a[i] == "-r" {
             reps = a[i + 1].parse().unwrap();
@@ -187,7 +116,12 @@ fn main() {
         }
         i += 1;
     }
-    let c = Cfg { procs, reps, pats };
+    let c = Cfg {
+        procs,
+        reps,
+        target,
+        pats,
+    };
     let rt = if procs == 1 {
         tokio::runtime::Builder::new_current_thread()
             .enable_time()
