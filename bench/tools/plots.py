@@ -9,6 +9,9 @@ import subprocess
 COLOURS = ("#1b6ca8", "#e07b39", "#7a5195", "#3d9970", "#b03a5b", "#888888", "#c9a227", "#444444")
 
 
+LONGEST = 34  # characters of a label
+
+
 def escape(text):
     return re.sub(r"([_^{}@&~\\])", r"\\\\\1", text).replace('"', "'")
 
@@ -22,7 +25,8 @@ def bars(results, keys, title, path):
     lines = []
     for key in keys:
         ratios = (results.ratio(key, "go") if p == "downhaul" else by(results, key, p) for p in peers)
-        label = escape(f"{key[0]} {key[1]}" if key[1] != "-" else key[0])
+        label = f"{key[0]} {key[1]}" if key[1] != "-" else key[0]
+        label = escape(label if len(label) <= LONGEST else label[:LONGEST - 1] + "…")
         lines.append(f'"{label}" ' + " ".join(f"{r:.4f}" if r else "NaN" for r in ratios))
     columns = ", ".join(
         f"$rows using {i + 2}:{'xtic(1)' if i == 0 else 'xtic(1)'} title \"{escape(p)}\" lc rgb '{COLOURS[i % len(COLOURS)]}'"
@@ -35,7 +39,10 @@ set style histogram clustered gap 1
 set style fill solid
 set logscale y
 set ylabel 'cost by Go (below 1: cheaper)'
-set xtics rotate by -60 scale 0
+set yrange [0.005:100]
+set xtics rotate by -60 scale 0 font 'sans,9'
+set bmargin 12
+set rmargin 10
 set grid ytics
 set key outside top horizontal
 $rows << END

@@ -102,9 +102,16 @@ class Tokio:
     has_workers = True
 
     def __init__(self, build):
-        target = build / "bench" / "tokio"
-        subprocess.run([cargo(), "build", "--release", "--locked", "--quiet"], cwd=BENCH / "rivals/tokio", check=True,
-                       env={**os.environ, "CARGO_TARGET_DIR": str(target.resolve())})
+        source, target = BENCH / "rivals/tokio", build / "bench" / "tokio"
+        try:
+            compile_rust(source, target, "--locked")
+        except subprocess.CalledProcessError:
+            if not DEBIANS_CRATES.exists():
+                raise
+            say("crates.io does not answer: Debian's librust-*-dev instead")
+            source = of_debians_crates(source, build / "bench" / "tokio-debian")
+            compile_rust(source, target, "--offline")
+        self.lock = source / "Cargo.lock"
         self.binary = target / "release" / "tokio_rival"
 
     def run(self, asks, workers, effort):
@@ -127,24 +134,49 @@ class Cpp:
                                         "-t", str(effort.milliseconds), exactly(asks) + "$"]))
 
 
+DEBIANS_CRATES = Path("/usr/share/cargo/registry")
+
+
+def compile_rust(source, target, *options):
+    subprocess.run([cargo(), "build", "--release", "--quiet", *options], cwd=source, check=True,
+                   env={**os.environ, "CARGO_TARGET_DIR": str(target)})
+
+
+def of_debians_crates(source, copy):
+    """The same program with any version of the same generation, out of a folder."""
+    shutil.copytree(source / "src", copy / "src", dirs_exist_ok=True)
+    manifest = (source / "Cargo.toml").read_text(encoding="utf-8")
+    manifest = re.sub(r'"=(0\.\d+|[1-9]\d*)\.[\d.]+"', r'"\1"', manifest)
+    (copy / "Cargo.toml").write_text(manifest + "\n[workspace]\n", encoding="utf-8")
+    (copy / ".cargo").mkdir(exist_ok=True)
+    (copy / ".cargo/config.toml").write_text(
+        f'[source.crates-io]\nreplace-with = "debian"\n[source.debian]\ndirectory = "{DEBIANS_CRATES}"\n', encoding="utf-8")
+    return copy
+
+
 def cargo():
     return shutil.which("cargo") or shutil.which("cargo", path=str(Path.home() / ".cargo/bin"))
 
 
-def rivals(build):
-    """Those that are here or can be built; for each of the others a line that says why not."""
+KNOWN = {  # peers that a rival's program stands for, and how to come by it
+    ("go",): Go,
+    ("tokio", "crossbeam"): Tokio,
+    ("std",): lambda build: Cpp(build, "stop_token", "std", False),
+    ("std", "threads"): lambda build: Cpp(build, "thread", "std", False),
+    ("boost_fiber",): lambda build: Cpp(build, "boost_fiber", "boost_fiber", True),
+    ("tbb",): lambda build: Cpp(build, "tbb", "tbb", True),
+    ("asio",): lambda build: Cpp(build, "asio", "asio", False),
+}
+
+
+def rivals(build, only=()):
+    """Those that are here or can be built, and wanted; for each of the others a line that says why not."""
     found = []
-    for make in (
-        lambda: Go(build),
-        lambda: Tokio(build),
-        lambda: Cpp(build, "stop_token", "std", False),
-        lambda: Cpp(build, "thread", "std", False),
-        lambda: Cpp(build, "boost_fiber", "boost_fiber", True),
-        lambda: Cpp(build, "tbb", "tbb", True),
-        lambda: Cpp(build, "asio", "asio", False),
-    ):
+    for peers, make in KNOWN.items():
+        if only and not set(only) & set(peers):
+            continue
         try:
-            found.append(make())
+            found.append(make(build))
         except (OSError, TypeError, subprocess.CalledProcessError) as why:
-            say(f"a rival is left out: {why}")
+            say(f"{peers[0]} is left out: {why}")
     return found

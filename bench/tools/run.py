@@ -96,8 +96,10 @@ def environment(build, rivals):
     peers = {rival.peer for rival in rivals}
     if "go" in peers:
         yield f"go: {first_line('go', 'version')}"
-    if "tokio" in peers:
-        locked = (BENCH / "rivals/tokio/Cargo.lock").read_text(encoding="utf-8")
+    for rival in rivals:
+        if rival.peer != "tokio":
+            continue
+        locked = rival.lock.read_text(encoding="utf-8")
         versions = dict(re.findall(r'name = "([\w-]+)"\nversion = "([^"]+)"', locked))
         wanted = ("tokio", "tokio-util", "crossbeam-channel")
         rustc = first_line(str(Path(programs.cargo()).with_name("rustc")), "--version")
