@@ -11,7 +11,7 @@
 //            block for ever, which is how a select case is switched off.
 // Threads    All operations from anywhere, at once. One handle object is a plain value: copy it
 //            rather than share it while somebody assigns to it.
-// Cost       One lock per operation, no allocation, except that elements larger than 256 bytes, or
+// Cost       One lock per operation, none for a try that finds nothing; no allocation, except that elements larger than 256 bytes, or
 //            whose move may throw, are boxed. A wait is one park.
 // Order      What happened before a send is visible after the receive of its value; before close,
 //            after a receive that reports closed; the k-th receive before the end of the
@@ -35,6 +35,7 @@
 #include "downhaul/fwd.hpp"
 #include "downhaul/impl/channel.hpp"
 #include "downhaul/impl/context_seam.hpp"
+#include "downhaul/impl/glance.hpp"
 
 namespace downhaul {
 
@@ -119,9 +120,11 @@ class sending : public Handle {
   bool try_send(const T& value) const
     requires std::copy_constructible<T>
   {
-    return try_send_object(outgoing<T>{std::in_place, value});
+    return may_send() && try_send_object(outgoing<T>{std::in_place, value});
   }
-  bool try_send(T&& value) const { return try_send_object(outgoing<T>{std::move(value)}); }
+  bool try_send(T&& value) const {
+    return may_send() && try_send_object(outgoing<T>{std::move(value)});
+  }
 
   /// No more values will come. Receivers get what is queued, then "closed"; those that wait, and
   /// senders, which throw, are woken. Throws misuse when nil or closed already.
@@ -136,6 +139,9 @@ class sending : public Handle {
   }
   bool send_object(const context& ctx, outgoing<T>&& out) const {
     return settle(channel_send(chan_access::get(*this), ctx, out.slot()), out);
+  }
+  bool may_send() const noexcept {
+    return !must_wait<chan_head::send_ready, false>(chan_access::get(*this));
   }
   bool try_send_object(outgoing<T>&& out) const {
     return settle(channel_try_send(chan_access::get(*this), out.slot()), out);
@@ -166,7 +172,10 @@ class sending<void, Handle> : public Handle {
     ec.clear();
     if (!settle(channel_send(chan_access::get(*this), ctx, nullptr))) ec = err_of(ctx);
   }
-  bool try_send() const { return settle(channel_try_send(chan_access::get(*this), nullptr)); }
+  bool try_send() const {
+    if (must_wait<chan_head::send_ready, false>(chan_access::get(*this))) return false;
+    return settle(channel_try_send(chan_access::get(*this), nullptr));
+  }
   /// See chan<T>::close.
   void close() const { channel_close(chan_access::get(*this)); }
 
@@ -236,6 +245,7 @@ class receiving : public Handle {
   }
   /// Takes a value if there is one; never waits. Empty: none now, or closed.
   std::optional<T> try_recv() const {
+    if (must_wait<chan_head::recv_ready, false>(chan_access::get(*this))) return std::nullopt;
     incoming<T> in;
     if (channel_try_recv(chan_access::get(*this), in.slot()) != passed::value) return std::nullopt;
     return in.take();
@@ -277,6 +287,7 @@ class receiving<void, Handle> : public Handle {
   }
   /// True if it took a signal; never waits.
   bool try_recv() const {
+    if (must_wait<chan_head::recv_ready, true>(chan_access::get(*this))) return false;
     return channel_try_recv(chan_access::get(*this), nullptr) == passed::value;
   }
   /// `ec` is operation_would_block for "none now", clear for closed.

@@ -11,7 +11,7 @@
 //            recv(rvalue) owns it. A send case is a temporary: it copies an lvalue, refers to an
 //            rvalue, and moves from that only if it wins.
 // Threads    From goroutines and plain threads, mixed on the same channels.
-// Cost       One ready: a load per case and one lock. Waiting: two locks per channel, one park. No
+// Cost       Otherwise: one or two loads per case. One ready: a load per case and one lock. Waiting: two locks per channel, one park. No
 //            allocation, but for a run-time list of more than 16 cases.
 // Fairness   Among the cases ready at once, each is equally likely, whatever their order.
 // Source     Go select. Differs: arguments are evaluated in C++'s order; a context can stand in
@@ -161,6 +161,42 @@ void abandon_case(C& c, std::exception_ptr& thrown) noexcept {
   }
 }
 
+/// A case of a select that did not wait and found nothing.
+template <class C>
+void miss_case(C& c, std::exception_ptr& thrown) noexcept {
+  if constexpr (!is_otherwise<C>) {
+    if constexpr (noexcept(c.miss())) {
+      c.miss();
+    } else {
+      abandon_case(c, thrown);
+    }
+  }
+}
+template <class C>
+bool case_waits(const C& c, sighting& seen) noexcept {
+  if constexpr (is_otherwise<C>) {
+    return true;
+  } else {
+    return c.waits(seen);
+  }
+}
+template <bool Alone, class C>
+bool case_still_waits(const C&, const sighting& seen) noexcept {
+  if constexpr (is_otherwise<C>) {
+    return true;
+  } else {
+    return C::template still_waits<Alone>(seen);
+  }
+}
+/// True if at one instant no case could go on and `done`, if not null, was open: impl/glance.hpp.
+template <std::size_t... I, class... Cases>
+bool all_wait(std::index_sequence<I...>, source* done, const Cases&... cases) noexcept {
+  constexpr bool alone = sizeof...(Cases) <= 2;  // one of them is the otherwise
+  std::array<sighting, sizeof...(Cases)> seen;
+  return (case_waits(cases, seen[I]) && ...) && (case_still_waits<alone>(cases, seen[I]) && ...) &&
+         (done == nullptr || !static_cast<const done_head*>(done)->closed());
+}
+
 /// Whether the case that fired is a send that found its channel closed.
 inline bool is_refused(const select_op* fired) noexcept {
   return fired != nullptr && fired->sends && !fired->node.ok;
@@ -175,9 +211,8 @@ consteval int position_of_otherwise() {
 }
 
 template <class... Cases>
-int select_static(source* done, Cases&... cases) {
+int select_general(source* done, Cases&... cases) {
   constexpr std::size_t n = sizeof...(Cases);
-  static_assert((0 + ... + int{is_otherwise<Cases>}) <= 1, "a select has at most one otherwise");
   constexpr int on_otherwise = position_of_otherwise<Cases...>();
   constexpr select_mode mode = on_otherwise < 0 ? select_mode::wait : select_mode::try_only;
 
@@ -195,6 +230,21 @@ int select_static(source* done, Cases&... cases) {
   ((i++ == fired ? complete_case(cases) : void()), ...);
   if (thrown != nullptr) std::rethrow_exception(std::move(thrown));
   return fired;
+}
+
+template <class... Cases>
+int select_static(source* done, Cases&... cases) {
+  static_assert((0 + ... + int{is_otherwise<Cases>}) <= 1, "a select has at most one otherwise");
+  constexpr int on_otherwise = position_of_otherwise<Cases...>();
+  if constexpr (on_otherwise >= 0) {
+    if (all_wait(std::index_sequence_for<Cases...>{}, done, cases...)) {
+      std::exception_ptr thrown;
+      (miss_case(cases, thrown), ...);
+      if (thrown != nullptr) std::rethrow_exception(std::move(thrown));
+      return on_otherwise;
+    }
+  }
+  return select_general(done, cases...);
 }
 
 }  // namespace impl

@@ -30,11 +30,7 @@ static_assert(sizeof(allocated_channel) == sizeof(chan_core));
 }  // namespace
 
 chan_core::chan_core(const element_ops& ops, std::size_t capacity, std::byte* ring) noexcept
-    : source{source_kind::channel},
-      ops_{ops},
-      capacity_{capacity},
-      ring_{ring},
-      hint_{capacity > 0 ? send_ready : 0} {}
+    : chan_head{ops, capacity, ring} {}
 
 chan_core::~chan_core() {
   if (ops_.destroy == nullptr) return;
@@ -127,7 +123,7 @@ void chan_core::check_invariants() noexcept {
     fatal({"chan: I4 is broken"});
   }
   // I5: too much may be promised, too little may not.
-  std::uint32_t least = 0;
+  std::uint64_t least = 0;
   if (closed_ || count_ > 0 || sender != nullptr) least |= recv_ready;
   if (closed_ || count_ < capacity_ || receiver != nullptr) least |= send_ready;
   if ((least & ~hint_.load(std::memory_order_relaxed)) != 0) fatal({"chan: I5 is broken"});  // ours

@@ -24,6 +24,8 @@
 // [ready]  hint_ is written under mu_ as the last act of each change and read without it. A reader
 //   that finds a bit clear has seen a state in which the operation would have had to wait, at one
 //   instant: hint_ is one word. It orders nothing else, and need not: such an operation fails.
+//   Above the bits it counts its changes, so that who finds the same word twice knows that nothing
+//   became ready between: see impl/glance.hpp.
 //
 // Lock order  channels by ascending address; then one context node or one timer queue. Under mu_
 //   only: relocations of elements (see impl/element.hpp), elections, list surgery.
@@ -39,11 +41,8 @@
 
 namespace downhaul::impl {
 
-class chan_core : public source {
+class chan_core : public chan_head {
  public:
-  static constexpr std::uint32_t recv_ready = 1;
-  static constexpr std::uint32_t send_ready = 2;
-
   using channel_mutex = ranked_mutex<rank::channel, chan_core>;
 
   /// One reference, the caller's.
@@ -51,9 +50,7 @@ class chan_core : public source {
 
   channel_mutex& mu() noexcept DOWNHAUL_RETURN_CAPABILITY(mu_) { return mu_; }
   /// Whether the operation might not have to wait. [ready]
-  bool maybe_ready(std::uint32_t bit) const noexcept {
-    return (hint_.load(std::memory_order_acquire) & bit) != 0;  // [ready] pairs with update_hint
-  }
+  bool maybe_ready(std::uint64_t bit) const noexcept { return (hint() & bit) != 0; }
 
   // --- under mu() ---
 
@@ -106,12 +103,8 @@ class chan_core : public source {
   static wait_node* take(wait_list& queue) noexcept;
   void update_hint() noexcept DOWNHAUL_REQUIRES(mu_);
 
-  const element_ops ops_;       // constant
-  const std::size_t capacity_;  // constant
-  std::byte* const ring_;       // constant; the places: guarded by mu_
   channel_mutex mu_{this};
   bool closed_ DOWNHAUL_GUARDED_BY(mu_) = false;
-  std::atomic<std::uint32_t> hint_;  // [ready]
   std::size_t count_ DOWNHAUL_GUARDED_BY(mu_) = 0;
   std::size_t first_ DOWNHAUL_GUARDED_BY(mu_) = 0;  // index of the oldest element
   wait_list receivers_ DOWNHAUL_GUARDED_BY(mu_);
@@ -154,12 +147,15 @@ inline wait_node* chan_core::take(wait_list& queue) noexcept {
 }
 
 inline void chan_core::update_hint() noexcept {
-  std::uint32_t now = 0;
+  std::uint64_t now = 0;
   if (closed_ || count_ > 0 || !senders_.empty()) now |= recv_ready;
   if (closed_ || count_ < capacity_ || !receivers_.empty()) now |= send_ready;
+  constexpr std::uint64_t both = recv_ready | send_ready;
   // Read back what this lock's holders wrote: relaxed.
-  if (hint_.load(std::memory_order_relaxed) != now) {
-    hint_.store(now, std::memory_order_release);  // [ready] pairs with maybe_ready
+  const std::uint64_t before = hint_.load(std::memory_order_relaxed);
+  if ((before & both) != now) {
+    // [ready] pairs with hint(). The next number, and the bits.
+    hint_.store((before | both) + 1 + now, std::memory_order_release);
   }
 }
 

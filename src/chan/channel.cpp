@@ -58,7 +58,7 @@ template <direction D>
 
 template <direction D>
 passed try_pass(chan_core& c, void* place) noexcept {
-  constexpr std::uint32_t bit =
+  constexpr std::uint64_t bit =
       D == direction::send ? chan_core::send_ready : chan_core::recv_ready;
   if (!c.maybe_ready(bit)) return passed::blocked;
   waiter* wake = nullptr;

@@ -33,18 +33,11 @@
 
 namespace downhaul::impl {
 
-class done_source : public context_head {
+class done_source : public done_head {
  public:
   static constexpr std::uintptr_t observed_bit = 2;
   static constexpr std::uintptr_t detached_bit = 4;
 
-  bool closed() const noexcept {
-#ifdef DOWNHAUL_CHECKED
-    // [done] any value will do
-    impl::expect_alive(static_cast<std::uint32_t>(word_.load(std::memory_order_relaxed) >> 32));
-#endif
-    return (word_.load(std::memory_order_acquire) & closed_bit) != 0;  // [done] pairs with C1
-  }
   /// False if closed already: then the observer is not linked and the caller tells it himself.
   bool add(observer& o) noexcept;
   /// Unlinks the observer if it is still linked. Returns whether it was.
@@ -61,7 +54,7 @@ class done_source : public context_head {
 
  protected:
   explicit done_source(std::uintptr_t open_word, std::uint32_t refs = 1) noexcept
-      : context_head{refs}, word_{open_word} {}
+      : done_head{open_word, refs} {}
   ~done_source() = default;
 
 #ifdef DOWNHAUL_CHECKED
@@ -69,7 +62,6 @@ class done_source : public context_head {
   virtual void check_observer(const observer&) noexcept {}
 #endif
 
-  std::atomic<std::uintptr_t> word_;                   // [done]
   ranked_mutex<rank::context, done_source> mu_{this};  // one node's at a time
   observer_list<observer> observers_ DOWNHAUL_GUARDED_BY(mu_);
 };

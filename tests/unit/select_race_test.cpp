@@ -78,6 +78,41 @@ TEST_P(select_race, never_takes_otherwise_when_a_close_overlaps) {
   expect_never_otherwise(c, 100'000, [](const dh::chan<int>& ch) { ch.close(); });
 }
 
+// A value goes from one channel to the other and back, and is in the next before it leaves the last. To
+// look at one channel after the other, once each, would miss it now and then. As many rounds as a
+// third of a second has room for, at most `n`.
+TEST_P(select_race, never_misses_a_value_that_moves_between_its_channels) {
+  auto one = dh::make_chan<int>(1);
+  auto other = dh::make_chan<int>(1);
+  one.send(0);
+  std::atomic<bool> stop{false};
+  c.start([&] {
+    for (int i = 1; !stop; ++i) {
+      other.send(i);
+      one.recv();
+      one.send(i);
+      other.recv();
+      if (i % 64 == 0) give_way();
+    }
+  });
+  int misses = 0;
+  const int n = scaled(200'000);
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::milliseconds{330};
+  int i = 0;
+  for (; i < n && std::chrono::steady_clock::now() < limit; ++i) {
+    // What it finds goes back to where it was, so that the other one need not wait long.
+    switch (dh::select(dh::recv(one), dh::recv(other), dh::otherwise)) {
+      case 0: one.send(i); break;
+      case 1: other.send(i); break;
+      default: ++misses;
+    }
+    if (i % 64 == 0) give_way();
+  }
+  stop = true;
+  c.join();
+  EXPECT_EQ(misses, 0) << "in " << i << " rounds";
+}
+
 // One sending select over four channels: no value arrives twice, none is lost.
 TEST_P(select_race, sends_each_value_once) {
   const int n = scaled(100'000);

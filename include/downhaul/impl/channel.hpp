@@ -8,7 +8,9 @@
 // wakes anybody under a lock. The caller keeps the source alive during the call.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <system_error>
 
 #include "downhaul/impl/element.hpp"
@@ -19,6 +21,33 @@ class context;
 }
 
 namespace downhaul::impl {
+
+/// What of a channel may be looked at without a call: see impl/glance.hpp. The rest, and what [ready]
+/// promises, is in chan/chan_core.hpp.
+class chan_head : public source {
+ public:
+  static constexpr std::uint64_t recv_ready = 1;
+  static constexpr std::uint64_t send_ready = 2;
+
+  /// [ready] Which operations might not have to wait; above these bits, how often they have changed.
+  std::uint64_t hint() const noexcept {
+    return hint_.load(std::memory_order_acquire);  // [ready] pairs with update_hint
+  }
+
+ protected:
+  chan_head(const element_ops& ops, std::size_t capacity, std::byte* ring) noexcept
+      : source{source_kind::channel},
+        ops_{ops},
+        capacity_{capacity},
+        ring_{ring},
+        hint_{capacity > 0 ? send_ready : 0} {}
+  ~chan_head() = default;
+
+  const element_ops ops_;            // constant
+  const std::size_t capacity_;       // constant
+  std::byte* const ring_;            // constant; the places are guarded by the channel's lock
+  std::atomic<std::uint64_t> hint_;  // [ready]
+};
 
 enum class passed : std::uint8_t {
   value,    // an element passed

@@ -9,7 +9,7 @@
 //            in front of done_source, so a done and its context are one object with one count.
 // Ownership  A context owns its parent (counted); all other pointers lead to ancestors or to itself.
 // Threads    Constant once the context is published, except the word.
-// Cost       64 bytes.
+// Cost       64 bytes; 8 more for the word of one that ends by itself.
 //
 // The word   see wait/done_source.hpp: flags in the low four bits, above them the address of an
 //            end_record: what err() and cause() say. An open context points at a record whose err is
@@ -132,6 +132,26 @@ class context_head : public source {
   const value_entry* values_ = nullptr;      // null: none
 
   friend class node_access;
+};
+
+/// A context that ends by itself, as far as a look without a call goes: wait/done_source.hpp has the
+/// rest, and says what the word holds.
+class done_head : public context_head {
+ public:
+  bool closed() const noexcept {
+#ifdef DOWNHAUL_CHECKED
+    // [done] any value will do
+    impl::expect_alive(static_cast<std::uint32_t>(word_.load(std::memory_order_relaxed) >> 32));
+#endif
+    return (word_.load(std::memory_order_acquire) & closed_bit) != 0;  // [done] pairs with C1
+  }
+
+ protected:
+  done_head(std::uintptr_t open_word, std::uint32_t refs) noexcept
+      : context_head{refs}, word_{open_word} {}
+  ~done_head() = default;
+
+  std::atomic<std::uintptr_t> word_;  // [done]
 };
 
 }  // namespace downhaul::impl

@@ -5,17 +5,20 @@
 //
 // A case has a begin(), which names its source anew and says where the element is, and after the
 // select one of complete(), if it fired, which takes the element and calls the handler, and
-// abandon(), if it did not.
+// abandon(), if it did not. Before begin() it can be asked whether it waits (impl/glance.hpp); if all
+// do, miss() ends a select that does not, instead of begin() and abandon().
 #pragma once
 
 #include <concepts>
 #include <functional>
+#include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
 #include "downhaul/chan.hpp"
 #include "downhaul/impl/element.hpp"
+#include "downhaul/impl/glance.hpp"
 #include "downhaul/impl/select_core.hpp"
 
 namespace downhaul::impl {
@@ -90,6 +93,43 @@ struct assign_to<void> {
 
 struct case_base {};  // marks the case types
 
+/// A select_op that costs nothing before its begin(): most selects that do not wait never come to it.
+class late_op {
+ public:
+  late_op() noexcept {}
+  late_op(const late_op&) = delete;
+  late_op& operator=(const late_op&) = delete;
+
+  select_op& begin() noexcept {
+#ifdef DOWNHAUL_CHECKED
+    end();
+    begun_ = true;
+#endif
+    return *::new (static_cast<void*>(&op_)) select_op;
+  }
+  /// After begin().
+  bool passed() const noexcept { return op_.node.ok; }
+
+#ifdef DOWNHAUL_CHECKED
+  ~late_op() { end(); }
+
+ private:
+  void end() noexcept {
+    if (begun_) op_.~select_op();
+    begun_ = false;
+  }
+  bool begun_ = false;
+#else
+  ~late_op() = default;
+
+ private:
+  static_assert(std::is_trivially_destructible_v<select_op>);
+#endif
+  union {
+    select_op op_;
+  };
+};
+
 /// What a receive case holds until its value is asked for: an optional<T>, or a bool for void.
 template <class T>
 class received {
@@ -141,13 +181,26 @@ class recv_case : public case_base {
     fired_ = false;
     received_.reset();
     if constexpr (receiver_owner<handle>) held_ = handle_of(from_);
-    op_.on = chan_access::get(current());
-    op_.slot = received_.slot();
-    return &op_;
+    select_op& op = op_.begin();
+    op.on = chan_access::get(current());
+    op.slot = received_.slot();
+    return &op;
+  }
+  bool waits(sighting& seen) const noexcept {
+    return impl::waits<chan_head::recv_ready, may_be_done>(chan_access::get(handle_of(from_)),
+                                                           seen);
+  }
+  template <bool Alone>
+  static bool still_waits(const sighting& seen) noexcept {
+    return impl::still_waits<may_be_done, Alone>(seen);
+  }
+  void miss() noexcept {
+    fired_ = false;
+    received_.reset();
   }
   void complete() {
     fired_ = true;
-    received_.take(op_.node.ok);
+    received_.take(op_.passed());
     if constexpr (!std::is_same_v<F, no_handler>) {
       if constexpr (std::is_invocable_v<F&, typename received<element>::value_type>) {
         std::invoke(f_, std::move(received_.value()));
@@ -160,6 +213,7 @@ class recv_case : public case_base {
 
  private:
   struct nothing {};
+  static constexpr bool may_be_done = std::is_void_v<element>;
   const auto& current() const noexcept {
     if constexpr (receiver_owner<handle>) {
       return held_;
@@ -174,7 +228,7 @@ class recv_case : public case_base {
       held_{};
   bool fired_ = false;
   received<element> received_;
-  select_op op_;
+  late_op op_;
 };
 
 /// Sends once: made for one select, as a temporary.
@@ -189,11 +243,20 @@ class send_case : public case_base {
       : to_{std::move(other.to_)}, f_{std::move(other.f_)}, out_{other.out_.release()} {}
 
   select_op* begin() noexcept {
-    op_.on = to_.get();
-    op_.sends = true;
-    op_.slot = out_.slot();
-    return &op_;
+    select_op& op = op_.begin();
+    op.on = to_.get();
+    op.sends = true;
+    op.slot = out_.slot();
+    return &op;
   }
+  bool waits(sighting& seen) const noexcept {
+    return impl::waits<chan_head::send_ready, false>(to_.get(), seen);
+  }
+  template <bool Alone>
+  static bool still_waits(const sighting& seen) noexcept {
+    return impl::still_waits<false, Alone>(seen);
+  }
+  void miss() noexcept(noexcept(abandon())) { abandon(); }
   void complete() {
     out_.taken();
     to_ = {};  // the value is gone: the case is off from now on
@@ -205,7 +268,7 @@ class send_case : public case_base {
   source_ref<source> to_;
   [[no_unique_address]] F f_;
   outgoing<T> out_;
-  select_op op_;
+  late_op op_;
 };
 
 struct otherwise_case : case_base {};
