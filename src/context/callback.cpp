@@ -9,7 +9,7 @@
 
 namespace downhaul::impl {
 
-/// What the prepared goroutine runs: no more than a pointer, so that discarding it is all there is.
+/// What its goroutine runs.
 struct callback_run {
   callback* c;
   void operator()() const { c->run(); }
@@ -28,17 +28,15 @@ void callback::operator delete(void* place, std::size_t size) noexcept {
 callback* callback::hang(std::unique_ptr<callback> made, const context& ctx,
                          const std::source_location* where) {
   callback& c = *made;
-  if (source* done = done_of(ctx)) {
+  if (source* done = node_access::done_of(context_access::node(ctx))) {
     if (!links_directly(context_access::node(ctx))) {
       c.below_ = hangable(ctx);
-      done = done_of(c.below_);
+      done = node_access::done_of(context_access::node(c.below_));
     }
     c.on_ = source_ref<source>::share(done);
   }
   if (where != nullptr) {
-    spawn_request request;
-    request.where = *where;
-    c.prepared_ = prepare_goroutine_with(callback_run{&c}, request);
+    c.reserved_ = reserve_goroutine(*where);
   } else {
     c.in_place_ = true;
   }
@@ -60,9 +58,7 @@ void callback::abandon() noexcept {
   delete this;
 }
 
-bool callback::stop() noexcept {
-  // [ran] acquire: pairs with E1 and with the store below; spares the lock.
-  if (state_.load(std::memory_order_acquire) == ended) return false;
+bool callback::stop_pending() noexcept {
   if (on_) {
     if (cancel_node::of(on_.get()).remove(*this)) {  // [fire]
       // Both shares are the handle's now, and no run will come.
@@ -74,7 +70,7 @@ bool callback::stop() noexcept {
     // [fire] only to decide among several stops
     if (stopped_.exchange(true, std::memory_order_relaxed)) return false;
   }
-  if (goroutine* g = std::exchange(prepared_, nullptr)) discard_goroutine(g);
+  if (goroutine* g = std::exchange(reserved_, nullptr)) discard_reserved(g);
   forget();
   // [ran] release: another stop() or leave() that finds it ended sees f gone.
   state_.store(ended, std::memory_order_release);
@@ -82,26 +78,26 @@ bool callback::stop() noexcept {
   return true;
 }
 
-void callback::leave(bool wait) noexcept {
+void callback::join() noexcept {
   std::uintptr_t state = state_.load(std::memory_order_acquire);  // [ran] pairs with E1
-  if (wait && on_ && state != ended) {
-    waiter& me = this_waiter();
-    // Written by f's own goroutine or thread before f began: seen for certain by f itself.
-    if (runner_.load(std::memory_order_relaxed) != &me) {
-      me.prepare();
-      // J1 [ran] release: publishes the waiter; acquire on failure: pairs with E1. In place it is
-      // claimed, for stop() was called before: only the end can have come between.
-      if (state_.compare_exchange_strong(state, reinterpret_cast<std::uintptr_t>(&me),
-                                         std::memory_order_release, std::memory_order_acquire)) {
-        me.park(wait_reason::callback_wait);
-      }
-    }
+  if (!on_ || state == ended) return;
+  waiter& me = this_waiter();
+  // Written by f's own goroutine or thread before f began: seen for certain by f itself.
+  if (runner_.load(std::memory_order_relaxed) == &me) return;
+  me.prepare();
+  // J1 [ran] release: publishes the waiter; acquire on failure: pairs with E1. In place it is
+  // claimed, for stop() was called before: only the end can have come between.
+  if (state_.compare_exchange_strong(state, reinterpret_cast<std::uintptr_t>(&me),
+                                     std::memory_order_release, std::memory_order_acquire)) {
+    me.park(wait_reason::callback_wait);
   }
-  give_up_share();
 }
 
 void callback::start() noexcept {
-  goroutine* g = std::exchange(prepared_, nullptr);
+  goroutine* g = std::exchange(reserved_, nullptr);
+  prepare_reserved(g, closure_ops_for<callback_run>);
+  static_assert(sizeof(callback_run) <= size_of_reserved);
+  ::new (closure_storage(g)) callback_run{this};
   start_goroutine(g);
 }
 
@@ -130,15 +126,6 @@ void callback::end() noexcept {
   const std::uintptr_t joiner = state_.exchange(ended, std::memory_order_acq_rel);
   if (joiner != pending && joiner != claimed) reinterpret_cast<waiter*>(joiner)->notify();
   give_up_share();
-}
-
-void callback::give_up_share() noexcept {
-  // [refs] as in source. One share left is the caller's own: no RMW.
-  if (shares_.load(std::memory_order_acquire) == 1 ||
-      shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-    if (prepared_ != nullptr) discard_goroutine(prepared_);
-    delete this;
-  }
 }
 
 }  // namespace downhaul::impl

@@ -3,8 +3,8 @@
 //
 // impl/callback.hpp (room: context) — what after_func hangs on a context's done.
 //
-// Idea       An observer with the user's function in it and, unless it runs in place, the goroutine
-//            that will run it, prepared at registration: a cancel only starts it.
+// Idea       An observer with the user's function in it and, unless it runs in place, the memory of the
+//            goroutine that will run it, reserved at registration: a cancel cannot fail to start it.
 // Ownership  Two own it, the handle (registration) and the pending run; the last one frees it. It
 //            owns the done it hangs on.
 // Threads    Everything from anywhere; a handle is not destroyed while somebody else uses it.
@@ -67,10 +67,17 @@ class callback : public observer {
   // --- for the handle ---
 
   /// True if this call prevented f, whose captures are then gone.
-  bool stop() noexcept;
+  bool stop() noexcept {
+    // [ran] acquire: pairs with E1 and with the store in stop_pending; spares the lock.
+    return state_.load(std::memory_order_acquire) != ended && stop_pending();
+  }
   /// Gives up the handle's share; `wait`: after a running f has ended, unless this is f calling. To
   /// wait, call stop() before.
-  void leave(bool wait) noexcept;
+  void leave(bool wait) noexcept {
+    // [ran] acquire: pairs with E1
+    if (wait && state_.load(std::memory_order_acquire) != ended) join();
+    give_up_share();
+  }
 
   // --- for the one who took it off the list ---
 
@@ -100,14 +107,23 @@ class callback : public observer {
   bool claim() noexcept;
   void run();
   void end() noexcept;
-  void give_up_share() noexcept;
+  bool stop_pending() noexcept;
+  void join() noexcept;
+  void give_up_share() noexcept {
+    // [refs] as in source. One share left is the caller's own: no RMW.
+    if (shares_.load(std::memory_order_acquire) == 1 ||
+        shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      if (reserved_ != nullptr) discard_reserved(reserved_);
+      delete this;
+    }
+  }
 
   bool in_place_ = false;
   std::atomic<std::uint32_t> shares_{1};
   std::atomic<std::uintptr_t> state_{pending};  // [ran]
   std::atomic<waiter*> runner_{nullptr};        // while f runs
   std::atomic<bool> stopped_{false};            // decides for callbacks that hang nowhere
-  goroutine* prepared_ = nullptr;               // owned until started
+  goroutine* reserved_ = nullptr;               // owned until started
   source_ref<source> on_;                       // the done it hangs on; null: none. Constant
   context below_;                               // on_'s, if it was made for this callback. Constant
 };

@@ -50,6 +50,15 @@ void* closure_storage(goroutine* prepared) noexcept;
 void start_goroutine(goroutine* prepared) noexcept;
 /// Gives back a prepared goroutine whose closure was never constructed or is destroyed already.
 void discard_goroutine(goroutine* prepared) noexcept;
+
+/// Less than to prepare one: only its memory, in the runtime current here. For what most often comes
+/// to nothing, such as a registration that is stopped. Throws std::bad_alloc.
+goroutine* reserve_goroutine(std::source_location where);
+/// Makes a prepared one of it, for a closure that needs no more than `size_of_reserved` bytes.
+void prepare_reserved(goroutine* reserved, const closure_ops& ops) noexcept;
+inline constexpr std::size_t size_of_reserved = 64;
+void discard_reserved(goroutine* reserved) noexcept;
+
 /// The runtime of a prepared goroutine, kept until let_go_of_runtime: for spawn_request::in.
 runtime_core* hold_runtime_of(const goroutine* prepared) noexcept;
 void let_go_of_runtime(runtime_core* held) noexcept;
