@@ -45,14 +45,14 @@ class timer_channel final : public chan_core, private timer_entry {
 
   void begin(clock& c, std::int64_t delay) noexcept {
     clock_state::of(c).adopt(*this, c);
-    start(c.now_ns(), delay);
+    start(now_on(c), delay);
   }
   bool stop() noexcept {
     const lock_scope lock{mu()};
     return stop_locked();
   }
   bool reset(std::int64_t delay, std::int64_t period) noexcept {
-    const std::int64_t now = owner->now_ns();
+    const std::int64_t now = now_on(*owner);
     bool was = false;
     const passed_on on = [&] {
       const lock_scope lock{mu()};

@@ -14,6 +14,7 @@
 
 #include "downhaul/clock.hpp"
 #include "platform/cpu.hpp"
+#include "platform/monotonic.hpp"
 #include "time/timer_queue.hpp"
 #include "wait/thread_record.hpp"
 
@@ -54,6 +55,10 @@ struct keeper {
 /// The clock of the runtime running here; on a plain thread the real one.
 inline clock& clock_of(const thread_record& me) noexcept {
   return me.clock != nullptr ? *me.clock : clock::real();
+}
+/// c.now_ns(), without a call more where it is the real one.
+inline std::int64_t now_on(const clock& c) noexcept {
+  return c.is_real() ? steady_now_ns() : c.now_ns();
 }
 inline clock& clock_of_here() noexcept { return clock_of(this_thread()); }
 

@@ -11,7 +11,13 @@
 // Threads    Everything below is guarded by the shard's lock; nothing is called, woken or freed under
 //            it. Waiters of a drop: at most one, the object's owner.
 // Model      tests/models/timer_function.pml: who holds it, and who waits for whom.
+//
+// [quiet]  True of a new timer, and set under the lock by a stop that leaves it disarmed and without a
+//   run; cleared under the lock by whoever arms it. While it is set nobody but callers of the object
+//   touches the timer, and of these the one that drops it is the last: he needs no lock. Release and
+//   acquire: he sees what was done under the lock.
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <mutex>
 #include <new>
@@ -40,8 +46,11 @@ class timer_function final : public timer_entry {
   bool stop() noexcept {
     timer_shard& s = shard_of(*this);
     const lock_scope lock{s.mu};
-    return s.queue.remove(*this);
+    const bool was = s.queue.remove(*this);
+    if (holders_ == 1) quiet_.store(true, std::memory_order_release);  // [quiet] pairs with drop
+    return was;
   }
+  void start(std::int64_t delay);
   bool reset(std::int64_t delay);
   void drop() noexcept;
   void detach() noexcept;
@@ -125,6 +134,7 @@ class timer_function final : public timer_entry {
       nullptr;                 // since it was first due: the maker's, for the next arming; owned
   std::uint32_t holders_ = 1;  // see Ownership
   bool detached_ = false;
+  std::atomic<bool> quiet_{true};  // [quiet]
 };
 
 namespace {
@@ -135,7 +145,8 @@ struct layout {
   std::size_t size;
 };
 layout layout_of(const timer_function_ops& ops) noexcept {
-  const std::size_t offset = (sizeof(timer_function) + ops.align - 1) / ops.align * ops.align;
+  // A power of two: a division would be 3 ns, several times for each timer.
+  const std::size_t offset = (sizeof(timer_function) + ops.align - 1) & ~(ops.align - 1);
   return {std::max(alignof(timer_function), ops.align), offset, offset + ops.size};
 }
 
@@ -143,10 +154,10 @@ layout layout_of(const timer_function_ops& ops) noexcept {
 
 timer_function* timer_function::make(const timer_function_ops& ops, std::source_location where) {
   const layout l = layout_of(ops);
-  auto* memory = static_cast<std::byte*>(l.align > __STDCPP_DEFAULT_NEW_ALIGNMENT__
-                                             ? ::operator new(l.size, std::align_val_t{l.align})
-                                             : ::operator new(l.size));
   thread_record& me = this_thread();
+  void* const memory = l.align > __STDCPP_DEFAULT_NEW_ALIGNMENT__
+                           ? ::operator new(l.size, std::align_val_t{l.align})
+                           : me.blocks.take(l.size);
   count(me, tally::timers, 1);
   return ::new (memory) timer_function{ops, where, me};
 }
@@ -159,16 +170,17 @@ void timer_function::free() noexcept {
   const layout l = layout_of(*ops_);
   if (runs_in_ != nullptr) let_go_of_runtime(runs_in_);
   this->~timer_function();
+  thread_record& me = this_thread();
+  count(me, tally::timers, -1);
 #ifdef DOWNHAUL_CHECKED
   retire(this, l.size, l.align, freed::timer);
 #else
   if (l.align > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
     ::operator delete(this, std::align_val_t{l.align});
   } else {
-    ::operator delete(this);
+    me.blocks.give(this, l.size);
   }
 #endif
-  count(tally::timers, -1);
 }
 
 // `in`: null: the runtime current here, which is the maker's if it was never due.
@@ -184,8 +196,30 @@ goroutine* timer_function::prepare(runtime_core* in) {
   return g;
 }
 
+// Nobody else knows the timer yet: what reset has to look at under the lock before it can prepare is
+// known, and one lock is enough.
+void timer_function::start(std::int64_t delay) {
+  prepared_ = prepare(nullptr);
+  const std::int64_t due = due_after(now_on(*owner), delay);
+  if (due == never) return;
+  timer_shard& s = shard_of(*this);
+  goroutine* at_once = nullptr;
+  bool sooner = false;
+  {
+    const lock_scope lock{s.mu};
+    quiet_.store(false, std::memory_order_relaxed);  // [quiet] under the lock
+    if (delay > 0) {
+      sooner = s.arm(*this, due);
+    } else {
+      at_once = take_run_locked();
+    }
+  }
+  if (at_once != nullptr) start_goroutine(at_once);
+  if (sooner) owner->attend(due);
+}
+
 bool timer_function::reset(std::int64_t delay) {
-  const std::int64_t due = due_after(owner->now_ns(), delay);
+  const std::int64_t due = due_after(now_on(*owner), delay);
   timer_shard& s = shard_of(*this);
   goroutine* spare = nullptr;
   goroutine* at_once = nullptr;
@@ -195,6 +229,7 @@ bool timer_function::reset(std::int64_t delay) {
     runtime_core* in = nullptr;
     {
       const lock_scope lock{s.mu};
+      quiet_.store(false, std::memory_order_relaxed);  // [quiet] under the lock
       in = runs_in_;
       if (prepared_ == nullptr) prepared_ = std::exchange(spare, nullptr);
       if (prepared_ != nullptr || due == never) {
@@ -217,6 +252,10 @@ bool timer_function::reset(std::int64_t delay) {
 }
 
 void timer_function::drop() noexcept {
+  if (quiet_.load(std::memory_order_acquire)) {  // [quiet] pairs with stop
+    if (prepared_ != nullptr) discard_goroutine(prepared_);
+    return destroy();
+  }
   timer_shard& s = shard_of(*this);
   goroutine* unused = nullptr;
   bool last = false;
@@ -275,6 +314,7 @@ timer_function* make_timer_function(const timer_function_ops& ops, std::source_l
 }
 void* function_storage(timer_function* timer) noexcept { return timer->function(); }
 void discard_timer_function(timer_function* timer) noexcept { timer->free(); }
+void start_timer_function(timer_function* timer, std::int64_t delay) { timer->start(delay); }
 bool stop_timer_function(timer_function* timer) noexcept { return timer->stop(); }
 bool reset_timer_function(timer_function* timer, std::int64_t delay) { return timer->reset(delay); }
 void drop_timer_function(timer_function* timer) noexcept { timer->drop(); }

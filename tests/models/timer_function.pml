@@ -16,6 +16,7 @@
  *  MUTATION_5  assertion: detach gives the armed entry's hold up
  *  MUTATION_6  assertion: drop leaves the entry on the queue
  *  MUTATION_7  assertion: a detached timer's run is counted as one holder more
+ *  MUTATION_8  assertion: stop calls the timer quiet though a run is under way
  */
 
 #define ARMINGS 2
@@ -34,6 +35,7 @@ byte prevented;          /* armings that a stop or a reset took back */
 bit dropper;             /* dropper_: who drops is parked, or about to */
 bit woken;
 bit gone;                /* the object's owner has dropped or detached it */
+bit quiet = 1;           /* quiet_: new or stopped, and no run under way; then drop takes no lock */
 
 inline lock() { atomic { !smu -> smu = 1 } }  /* the clock's: not in the object */
 inline unlock() { smu = 0 }
@@ -47,6 +49,7 @@ active proctype owner() {
   :: armings < ARMINGS ->            /* reset, or the first arming */
     lock();
     was = queued;
+    quiet = 0;
     queued = 1;
     prepared = 1;
     armings++;
@@ -57,11 +60,25 @@ active proctype owner() {
     was = queued;
     queued = 0;
     prevented = prevented + was;
+#ifdef MUTATION_8
+    quiet = 1;
+#else
+    quiet = (holders == 1);
+#endif
     unlock()
   :: armings > 0 -> break
   od;
   if
-  :: true ->
+  :: quiet ->
+    /* drop [quiet] */
+    prepared = 0;
+    holders--;
+    assert(running == 0 && started == 0);
+    assert(runs + prevented == armings);
+    gone = 1;
+    assert(holders == 0);
+    destroy()
+  :: !quiet ->
     /* drop */
 #ifdef MUTATION_4
     if

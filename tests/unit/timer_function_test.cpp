@@ -142,6 +142,49 @@ TEST_F(timer_function, is_unregistered_by_the_end_of_its_object) {
   hands.advance(1h);
 }
 
+TEST_F(timer_function, goes_at_once_when_its_object_ends_after_a_stop) {
+  const auto held = std::make_shared<int>();
+  {
+    dh::timer t{1s, [held] { ADD_FAILURE(); }};
+    EXPECT_TRUE(t.stop());
+  }
+  EXPECT_EQ(held.use_count(), 1);
+  hands.advance(1h);
+}
+
+TEST_F(timer_function, that_is_reset_after_a_stop_is_unregistered_by_the_end_of_its_object) {
+  const auto held = std::make_shared<int>();
+  {
+    dh::timer t{1s, [held] { ADD_FAILURE(); }};
+    EXPECT_TRUE(t.stop());
+    EXPECT_FALSE(t.reset(1s));
+  }
+  EXPECT_EQ(held.use_count(), 1);
+  hands.advance(1h);
+}
+
+TEST_F(timer_function, that_is_stopped_while_it_runs_is_waited_for_by_the_end_of_its_object) {
+  auto go_on = dh::make_chan<void>();
+  auto inside = dh::make_chan<void>();
+  std::atomic<bool> ended{false};
+  std::optional<dh::timer> t;
+  t.emplace(0s, [&ended, go_on, inside] {
+    inside.send();
+    go_on.recv();
+    ended = true;
+  });
+  inside.recv();
+  EXPECT_FALSE(t->stop());
+  crew owner{place::threads};
+  owner.start([&] {
+    t.reset();
+    EXPECT_TRUE(ended);
+  });
+  owner.wait_until_parked(0, wait_reason::callback_wait);
+  go_on.close();
+  owner.join();
+}
+
 TEST_F(timer_function, that_runs_is_waited_for_by_the_end_of_its_object) {
   for (const place where : downhaul_test::all_places) {
     SCOPED_TRACE(where);

@@ -42,6 +42,8 @@ class timer_function;
 /// Not armed; the function is to be constructed in function_storage. `ops` has static storage.
 /// Throws std::bad_alloc.
 timer_function* make_timer_function(const timer_function_ops& ops, std::source_location where);
+/// Arms it for the first time. Throws std::bad_alloc, then it is not armed.
+void start_timer_function(timer_function* timer, std::int64_t delay);
 void* function_storage(timer_function* timer) noexcept;
 /// Its function was not constructed.
 void discard_timer_function(timer_function* timer) noexcept;
@@ -77,7 +79,7 @@ timer_function* make_timer_function_with(F&& f, std::int64_t delay, std::source_
     }
   }
   try {
-    reset_timer_function(t, delay);
+    start_timer_function(t, delay);
   } catch (...) {
     drop_timer_function(t);
     throw;
