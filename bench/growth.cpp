@@ -8,6 +8,7 @@
 #include <chrono>
 #include <downhaul/downhaul.hpp>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -17,6 +18,7 @@
 #include "rows.hpp"
 
 namespace dh = downhaul;
+using sizes = std::initializer_list<std::size_t>;
 using namespace std::chrono_literals;
 
 namespace {
@@ -209,7 +211,7 @@ void neighbour(const std::string& name, bool under_the_cancelled, bool cancels) 
 }
 
 void rows() {
-  for (const std::size_t n : {1, 10, 100, 1'000, 10'000, 100'000, 1'000'000}) {
+  for (const std::size_t n : sizes{1, 10, 100, 1'000, 10'000, 100'000, 1'000'000}) {
     const auto name = std::to_string(n);
     if (bench::want("growth_goroutines", name))
       park_and_release("growth_goroutines", n, until_cancelled);
@@ -217,7 +219,7 @@ void rows() {
     if (bench::want("growth_timers", name)) timers(n);
     if (bench::want("growth_values", name)) values(n);
   }
-  for (const std::size_t n : {1, 10, 100, 1'000, 10'000, 65'536}) {  // no select takes more
+  for (const std::size_t n : sizes{1, 10, 100, 1'000, 10'000, 65'536}) {  // no select takes more
     if (!bench::want("growth_cases", std::to_string(n))) continue;
     cases(n);
     waiting_cases(n);

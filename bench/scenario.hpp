@@ -44,8 +44,9 @@ inline void scenario(const std::string& name, const std::string& parameter, body
   counted()[name + "/" + parameter] = f;
   for (const int w : {1, 2}) {
     const auto measure = [f, w, n = std::make_shared<std::int64_t>(0)](benchmark::State& state) {
+      const auto turn = [&f](std::uint64_t turns) { f(static_cast<std::int64_t>(turns)); };
       runtime_of(w).run([&] {
-        if (*n == 0) *n = static_cast<std::int64_t>(turns_for(f));
+        if (*n == 0) *n = static_cast<std::int64_t>(turns_for(turn));
         for (auto _ : state) {
           const auto start = now();
           f(*n);

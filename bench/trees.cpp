@@ -4,12 +4,14 @@
 // The cancel tree: how it grows with the children of one context and with depth. As
 // bench/rivals/go/context.go measures it: small trees many at a time, to make the clock's cost vanish.
 #include <downhaul/downhaul.hpp>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
 #include "rows.hpp"
 
 namespace dh = downhaul;
+using sizes = std::initializer_list<std::size_t>;
 
 namespace {
 
@@ -62,7 +64,7 @@ void depth(std::size_t d, costs& c) {
 }
 
 void rows() {
-  for (const std::size_t w : {1, 10, 100, 1'000, 10'000, 100'000, 1'000'000}) {
+  for (const std::size_t w : sizes{1, 10, 100, 1'000, 10'000, 100'000, 1'000'000}) {
     const auto name = std::to_string(w);
     if (!bench::want("ctx_tree_width", name)) continue;
     costs c;
@@ -71,7 +73,7 @@ void rows() {
     bench::emit("ctx_tree_width_cancel", name, c.cancel, "ns/child");
     bench::emit("ctx_tree_width_destroy", name, c.destroy, "ns/child");
   }
-  for (const std::size_t d : {1, 10, 100, 1'000, 10'000, 100'000, 1'000'000}) {
+  for (const std::size_t d : sizes{1, 10, 100, 1'000, 10'000, 100'000, 1'000'000}) {
     const auto name = std::to_string(d);
     if (!bench::want("ctx_tree_depth", name)) continue;
     costs c;

@@ -8,13 +8,16 @@
 
 #include <chrono>
 #include <downhaul/downhaul.hpp>
+#include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "rows.hpp"
 
 namespace dh = downhaul;
+using sizes = std::initializer_list<std::size_t>;
 using namespace std::chrono_literals;
 
 namespace {
@@ -192,7 +195,7 @@ void rows() {
     if (answer != 499'999'500'000) std::abort();
     return bench::since(start) / 1e6;
   });
-  for (const std::size_t n : {100'000, 1'000'000}) {
+  for (const std::size_t n : sizes{100'000, 1'000'000}) {
     if (bench::want("parked", std::to_string(n))) parked(n);
     if (bench::want("parked_stackless", std::to_string(n))) parked_stackless(n);
   }

@@ -99,6 +99,29 @@ func skynet(c chan int, num, size, div int) {
 	c <- sum
 }
 
+// The same tree with a counter to wait for and no channel.
+func skynetWg(answer *int, num, size int) {
+	if size == 1 {
+		*answer = num
+		return
+	}
+	var wg sync.WaitGroup
+	var parts [10]int
+	wg.Add(10)
+	for i := range parts {
+		go func() {
+			skynetWg(&parts[i], num+i*(size/10), size/10)
+			wg.Done()
+		}()
+	}
+	wg.Wait()
+	sum := 0
+	for _, p := range parts {
+		sum += p
+	}
+	*answer = sum
+}
+
 func ms(t time.Time) float64 { return float64(time.Since(t).Nanoseconds()) / 1e6 }
 
 func prodcons(np, nc, capa, n int) {
@@ -388,6 +411,15 @@ func benchSched() {
 		c := make(chan int)
 		go skynet(c, 0, 1000000, 10)
 		if <-c != 499999500000 {
+			panic("skynet")
+		}
+		return ms(t)
+	})
+	fixed("skynet_wg", "1e6 leaves", "ms", 7, func() float64 {
+		t := time.Now()
+		sum := 0
+		skynetWg(&sum, 0, 1000000)
+		if sum != 499999500000 {
 			panic("skynet")
 		}
 		return ms(t)
