@@ -118,8 +118,7 @@ goroutine* prepare_goroutine(const spawn_request& request) {
   g.closure = request.ops;
   g.pool = pool;
   g.pins = request.pinned ? 1 : 0;
-  // They share a byte: written together and not read back, else each waits for the store before it
-  // (4 of the 6 ns this function took).
+  // They share a byte: written together and not read back, else each waits for the store before it.
   const bool boxed =
       request.size > goroutine::inline_closure || request.align > goroutine::inline_align;
   g.joined = false;
