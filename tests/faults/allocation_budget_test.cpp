@@ -225,7 +225,8 @@ TEST(allocation_budget, select_of_a_list) {
   for (auto& ch : channels) cases.emplace_back(recv(ch));
   EXPECT_EQ(budget([&] { select(std::span{cases}.first(16)); }), 0);
   EXPECT_EQ(budget([&] { select(std::span{cases}); }), 3);
-  EXPECT_EQ(budget([&] { static_cast<void>(select_case{recv(channels.front())}); }), 1);
+  std::optional<select_case> kept;  // Clang leaves out what is made for nothing
+  EXPECT_EQ(budget([&] { kept.emplace(recv(channels.front())); }), 1);
 }
 
 TEST(allocation_budget, goroutines) {
