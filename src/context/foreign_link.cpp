@@ -41,7 +41,7 @@ class foreign_link::caller {
 foreign_link::wake_up::wake_up(foreign_link& l) noexcept
     : waiter{[]() -> const waiter_ops& {
         static constexpr waiter_ops ops{
-            [](waiter&) noexcept { fatal("downhaul: a link does not park"); },
+            [](waiter&, mutex*) noexcept { fatal("downhaul: a link does not park"); },
             [](waiter& w) noexcept { static_cast<wake_up&>(w).link.start(); }};
         return ops;
       }()},

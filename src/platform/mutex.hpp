@@ -134,6 +134,14 @@ class DOWNHAUL_CAPABILITY("mutex") ranked_mutex {
     mutex_.unlock();
   }
 
+#ifndef DOWNHAUL_CHECKED
+  /// For who gives a held lock to be unlocked elsewhere on the same thread: when a goroutine that
+  /// waits has left its stack (waiter::park_and_unlock).
+  mutex& handed_on() noexcept DOWNHAUL_RELEASE() DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS {
+    return mutex_;
+  }
+#endif
+
  private:
   mutex mutex_;
 #ifdef DOWNHAUL_CHECKED

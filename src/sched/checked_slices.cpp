@@ -42,6 +42,7 @@ void worker::note_leaves(const goroutine& g, leaving how) const noexcept {
   if (stays || g.mutexes.empty()) return;
   switch (how) {
     case leaving::parked:
+    case leaving::locked:
       say({"fatal error: a goroutine waits (", to_string(g.reason()), ") and holds a mutex\n"});
       break;
     case leaving::yielded: say({"fatal error: a goroutine yields and holds a mutex\n"}); break;

@@ -131,17 +131,6 @@ void runtime_core::take_signal_mask() const noexcept {
   ::pthread_sigmask(SIG_SETMASK, &signal_mask_, nullptr);
 }
 
-void runtime_core::make_runnable(goroutine& g, thread_record& me) noexcept {
-  if (g.pins != 0) [[unlikely]]
-    return call_guest(g);
-  worker* const here = me.at;
-  if (here != nullptr && here->core == this && here->kind == worker_kind::pool) [[likely]] {
-    static_cast<pool_worker*>(here)->push_next(g);
-    return;
-  }
-  inject(g);
-}
-
 void runtime_core::move(goroutine& g) noexcept {
   if (g.seat != nullptr) return call_guest(g);
   inject(g);
@@ -172,6 +161,40 @@ void runtime_core::inject(goroutine& g) noexcept {
     unref();  // the reference that g held
   }
   if (!default_) unref();
+}
+
+void runtime_core::inject_all(goroutine_list& some, std::uint32_t n) noexcept {
+  // They keep us alive until they are queued; what we touch afterwards, this reference does.
+  if (!default_) ref();
+  pool_worker* taken = nullptr;
+  bool stopped = false;
+  {
+    const lock_scope held{mu_};
+    stopped = stopping_;
+    if (!stopped) {
+      queue_.append(some);
+      size_.fetch_add(n, std::memory_order_seq_cst);  // P1 [idle]
+      taken = pop_sleeper(nullptr);
+    }
+  }
+  if (taken != nullptr) rouse(*taken);
+  if (!default_) unref();
+}
+
+void ready_batch::add(goroutine& g, thread_record& me) noexcept {
+  runtime_core& core = g.core();
+  const worker* const here = me.at;
+  const bool local = here != nullptr && here->core == &core && here->kind == worker_kind::pool;
+  if (local || g.pins != 0) return core.make_runnable(g, me);
+  if (core_ != &core) flush();
+  core_ = &core;
+  list_.push_back(g);
+  ++count_;
+}
+
+void ready_batch::flush() noexcept {
+  if (count_ != 0) core_->inject_all(list_, std::exchange(count_, 0));
+  list_ = {};  // they are abandoned where the core has stopped
 }
 
 goroutine* runtime_core::take_common(run_ring& ring) noexcept {

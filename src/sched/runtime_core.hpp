@@ -90,6 +90,8 @@ class runtime_core {
 
   /// Queues `g`, which is runnable and nobody else's.
   void make_runnable(goroutine& g, thread_record& me) noexcept;
+  /// The same for several that are bound for the common queue, under one lock.
+  void inject_all(goroutine_list& some, std::uint32_t n) noexcept;
   /// Stops the workers at their next scheduling points and joins them; once. By the runtime object,
   /// not from one of its own goroutines.
   void stop() noexcept;
@@ -204,6 +206,30 @@ class runtime_core {
 
   static constexpr std::size_t pool_count = 24;
   std::array<std::atomic<stack_pool*>, pool_count> pools_{};
+};
+
+inline void runtime_core::make_runnable(goroutine& g, thread_record& me) noexcept {
+  if (g.pins != 0) [[unlikely]]
+    return call_guest(g);
+  worker* const here = me.at;
+  if (here != nullptr && here->core == this && here->kind == worker_kind::pool) [[likely]] {
+    static_cast<pool_worker*>(here)->push_next(g);
+    return;
+  }
+  inject(g);
+}
+
+/// Makes goroutines runnable that were woken together: those that go to a common queue go there as
+/// one chain. A cancel from a plain thread then takes that lock once for 256 of them.
+class ready_batch {
+ public:
+  void add(goroutine& g, thread_record& me) noexcept;
+  void flush() noexcept;
+
+ private:
+  runtime_core* core_ = nullptr;  // of all in list_; kept alive by them
+  goroutine_list list_;
+  std::uint32_t count_ = 0;
 };
 
 /// The default runtime; started by the first call.

@@ -82,6 +82,7 @@ bool seat::run(goroutine& g) noexcept {
     leaver = nullptr;
     if (g.canary && !canary_intact(*g.run.on)) die_of_overflow(g);
     switch (left) {
+      case leaving::locked:  // of pool workers only
       case leaving::parked:
         g.since.store(steady_now_ns(), std::memory_order_release);  // for lists
         if (g.commit_park()) return true;

@@ -64,16 +64,37 @@ void free_box(goroutine& g) noexcept {
   ::operator delete(b.address, std::align_val_t{b.align});
 }
 
-void park_goroutine(waiter& w) noexcept {
-  abort_if_forked();
+void park_goroutine(waiter& w, mutex* held) noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS {
   auto& g = static_cast<goroutine&>(w);
-  switch_to(g.run, g.at().leave(g, leaving::parked));
+  worker& here = g.at();
+  leaving how = leaving::parked;
+  if (held != nullptr) {
+    if (here.kind == worker_kind::pool) [[likely]] {
+      here.to_unlock = held;
+      how = leaving::locked;
+    } else {
+      held->unlock();
+    }
+  }
+  abort_if_forked();
+  switch_to(g.run, here.leave(g, how));
   g.at().arrive();  // maybe another worker
 }
 
 void wake_goroutine(waiter& w) noexcept {
   auto& g = static_cast<goroutine&>(w);
   g.core().make_runnable(g, this_thread());
+}
+
+void wake_goroutines(list_node* first) noexcept {
+  thread_record& me = this_thread();
+  ready_batch batch;
+  while (first != nullptr) {
+    auto& g = static_cast<goroutine&>(*static_cast<wait_node*>(first)->who);
+    first = first->next;  // before it may run
+    batch.add(g, me);
+  }
+  batch.flush();
 }
 
 void run_user_code(goroutine& g) {
@@ -87,7 +108,7 @@ void run_user_code(goroutine& g) {
 
 }  // namespace
 
-const waiter_ops goroutine_ops{park_goroutine, wake_goroutine};
+const waiter_ops goroutine_ops{park_goroutine, wake_goroutine, wake_goroutines};
 
 execution& goroutine_entry(void* goroutine_block) {
   auto& g = *static_cast<goroutine*>(goroutine_block);

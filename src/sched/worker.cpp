@@ -43,6 +43,38 @@ void worker::resume(goroutine& g) noexcept {
   me->current = nullptr;
 }
 
+goroutine* pool_worker::take_slot() noexcept {
+  // [slot] only we make it non-null: null here is final.
+  if (slot_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+  return slot_.exchange(nullptr, std::memory_order_acq_rel);  // R [slot]; null: the lookout took it
+}
+
+// In line: it is run at each switch.
+[[gnu::always_inline]] inline goroutine* pool_worker::take_local() noexcept {
+  if (slot_runs_ < most_slot_runs) {
+    if (goroutine* g = take_slot()) {
+      ++slot_runs_;
+      return g;
+    }
+  }
+  slot_runs_ = 0;
+  if (goroutine* g = ring_.pop()) {
+    ring_.prefetch_next();
+    return g;
+  }
+  return take_slot();
+}
+
+// On a goroutine's stack: no duties, no sleep, no search. Those are for the loop.
+[[gnu::always_inline]] inline goroutine* pool_worker::next_at_hand() noexcept {
+  const std::uint32_t tick = tick_.load(std::memory_order_relaxed) + 1;  // written by us alone
+  if (tick % common_period == 0) return nullptr;
+  if (attention_.load(std::memory_order_relaxed)) return nullptr;  // [attention] next() looks
+  goroutine* const g = take_local();
+  if (g != nullptr) tick_.store(tick, std::memory_order_relaxed);  // a sample for others
+  return g;
+}
+
 execution& worker::leave(goroutine& g, leaving how) noexcept {
   assert_no_locks_held();
 #ifdef DOWNHAUL_CHECKED
@@ -61,7 +93,10 @@ execution& worker::leave(goroutine& g, leaving how) noexcept {
     return own;
   }
 #endif
-  if (!n->has_stack()) here.bind(*n);
+  if (!n->has_stack()) {
+    here.unlock_early();
+    here.bind(*n);
+  }
   n->seen_at.store(this, std::memory_order_relaxed);  // its own, and a snapshot for the monitor
   n->on_cpu.store(true, std::memory_order_relaxed);   // for lists
   me->current = n;
@@ -112,18 +147,6 @@ void pool_worker::work() noexcept {
 
 void pool_worker::refresh_now() noexcept { now = steady_now_ns(); }
 
-void pool_worker::push_next(goroutine& g) noexcept {
-  if (shuffle_ && choice_.below(2) == 0) return push_back(g);
-  goroutine* before = slot_.load(std::memory_order_relaxed);  // [slot] only we make it non-null
-  if (before == nullptr) {
-    slot_.store(&g, std::memory_order_release);  // W [slot], read by take_slot and the lookout
-    return;
-  }
-  // [slot] release for the new one; acquire: nobody else has taken the one that we get back.
-  before = slot_.exchange(&g, std::memory_order_acq_rel);
-  if (before != nullptr) push_back(*before);
-}
-
 void pool_worker::push_back(goroutine& g) noexcept {
   if (!ring_.push(g)) return overflow(g);
   hint_work();
@@ -134,12 +157,6 @@ void pool_worker::overflow(goroutine& g) noexcept {
   const std::uint32_t n = ring_.take(run_ring::most_stolen, some);
   some.push_back(g);
   core->push_common(some, n + 1);
-}
-
-goroutine* pool_worker::take_slot() noexcept {
-  // [slot] only we make it non-null: null here is final.
-  if (slot_.load(std::memory_order_relaxed) == nullptr) return nullptr;
-  return slot_.exchange(nullptr, std::memory_order_acq_rel);  // R [slot]; null: the lookout took it
 }
 
 goroutine* pool_worker::next() noexcept {
@@ -159,31 +176,6 @@ goroutine* pool_worker::next() noexcept {
   return find_work();
 }
 
-goroutine* pool_worker::take_local() noexcept {
-  if (slot_runs_ < most_slot_runs) {
-    if (goroutine* g = take_slot()) {
-      ++slot_runs_;
-      return g;
-    }
-  }
-  slot_runs_ = 0;
-  if (goroutine* g = ring_.pop()) {
-    ring_.prefetch_next();
-    return g;
-  }
-  return take_slot();
-}
-
-// On a goroutine's stack: no duties, no sleep, no search. Those are for the loop.
-goroutine* pool_worker::next_at_hand() noexcept {
-  const std::uint32_t tick = tick_.load(std::memory_order_relaxed) + 1;  // written by us alone
-  if (tick % common_period == 0) return nullptr;
-  if (attention_.load(std::memory_order_relaxed)) return nullptr;  // [attention] next() looks
-  goroutine* const g = take_local();
-  if (g != nullptr) tick_.store(tick, std::memory_order_relaxed);  // a sample for others
-  return g;
-}
-
 void pool_worker::settle(goroutine& g, leaving how) noexcept {
   if (g.canary && !canary_intact(*g.run.on)) [[unlikely]]
     die_of_overflow(g);
@@ -192,10 +184,24 @@ void pool_worker::settle(goroutine& g, leaving how) noexcept {
       g.since.store(now, std::memory_order_relaxed);  // for lists
       if (!g.commit_park()) push_next(g);             // notified meanwhile: it goes on
       return;
+    case leaving::locked:
+      g.since.store(now, std::memory_order_relaxed);  // for lists
+      g.set_parked();
+      unlock_held();  // from here on somebody else may run it
+      return;
     case leaving::yielded: push_back(g); return;
     case leaving::ended: finish(g); return;
     case leaving::moving: core->move(g); return;
   }
+}
+
+void worker::unlock_held() noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS { to_unlock->unlock(); }
+
+// What takes long is not done under the lock of the one who leaves.
+void worker::unlock_early() noexcept {
+  if (left != leaving::locked) return;
+  left = leaving::parked;
+  unlock_held();
 }
 
 void pool_worker::bind(goroutine& g) noexcept {

@@ -31,6 +31,7 @@ class runtime_core;
 /// What a goroutine wanted when it left the CPU.
 enum class leaving : std::uint8_t {
   parked,   // it waits, or goes on at once if it was notified meanwhile
+  locked,   // it waits, and is parked before `to_unlock` is given back
   yielded,  // it is runnable, behind the others
   ended,    // its closure is gone; stack and block are free
   moving,   // it wants to go on at goroutine::seat, or in the pool where that is null
@@ -52,6 +53,7 @@ class worker {
   const worker_kind kind;
   goroutine* leaver = nullptr;     // who left and is not settled yet
   leaving left = leaving::parked;  // how
+  mutex* to_unlock = nullptr;      // who left is `locked`: to be unlocked
   waiter* joiner = nullptr;        // to be told when the goroutine that ended here is gone
   execution own;                   // this thread's stack, while a goroutine runs
   thread_record* me = nullptr;     // of the thread; constant while it runs
@@ -65,6 +67,9 @@ class worker {
   execution& leave(goroutine& g, leaving how) noexcept;
   /// Finishes, off its stack, what the one who left has begun. First thing after each switch.
   void arrive() noexcept;
+  /// The one who leaves is `locked`: it shall be `parked` instead, and its lock is given back now.
+  void unlock_early() noexcept;
+  void unlock_held() noexcept;
 
 #ifdef DOWNHAUL_CHECKED
  private:
@@ -153,6 +158,8 @@ class alignas(64) pool_worker final : public worker {
   goroutine* take_slot() noexcept;
   goroutine* search() noexcept;
   goroutine* look_around(bool first) noexcept;
+  goroutine* rob(pool_worker& victim) noexcept;
+  void judge_robbery() noexcept;
   void bind(goroutine& g) noexcept;
   void finish(goroutine& g) noexcept;
   void serve_clock() noexcept;
@@ -177,9 +184,12 @@ class alignas(64) pool_worker final : public worker {
   // The thread's own.
   int slot_runs_ = 0;
   std::int64_t suspects_since_ = 0;  // that everybody sleeps for ever; 0: does not
-  std::int64_t looked_at_ = 0;       // when it looked around last
-  bool searching_ = false;           // counted in core.searching_
-  int hints_ = 0;                    // pushes since the last wake
+  std::int64_t robbed_at_ = 0;       // when it took others' goroutines; 0: judged already
+  std::uint32_t robbed_tick_ = 0;    // its own, then
+  std::int64_t pause_ = 0;           // ns between robberies, since the last ones did not pay
+  std::int64_t pause_until_ = 0;
+  bool searching_ = false;  // counted in core.searching_
+  int hints_ = 0;           // pushes since the last wake
   random choice_;
   bool shuffle_ = false;  // seeded runtimes: order is random on purpose
   std::array<stack*, most_cached_stacks> stacks_{};
@@ -234,5 +244,18 @@ class alignas(64) pool_worker final : public worker {
  public:
   pool_worker* next_worker = nullptr;  // all workers of the core; constant once published
 };
+
+// In line: it is run at each wake-up.
+inline void pool_worker::push_next(goroutine& g) noexcept {
+  if (shuffle_ && choice_.below(2) == 0) return push_back(g);
+  goroutine* before = slot_.load(std::memory_order_relaxed);  // [slot] only we make it non-null
+  if (before == nullptr) {
+    slot_.store(&g, std::memory_order_release);  // W [slot], read by take_slot and the lookout
+    return;
+  }
+  // [slot] release for the new one; acquire: nobody else has taken the one that we get back.
+  before = slot_.exchange(&g, std::memory_order_acq_rel);
+  if (before != nullptr) push_back(*before);
+}
 
 }  // namespace downhaul::impl

@@ -15,7 +15,8 @@ namespace downhaul::impl {
 namespace {
 
 // A thread waits on its own state word: raw futex, type-stable memory.
-void park_thread(waiter& w) noexcept {
+void park_thread(waiter& w, mutex* held) noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS {
+  if (held != nullptr) held->unlock();
   abort_if_forked();
   if (!w.commit_park()) return;
   // The exchange in notify [park] is the only way out of parked; acquire sees what it released.

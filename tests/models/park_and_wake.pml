@@ -9,7 +9,9 @@
  * A worker's thread is a process here. What runs on it is `on`: a goroutine, or LOOP, its own stack.
  *   leave    picks the next one at hand (own queue) and notes who left
  *   switch   the stack that was left is saved: from here on somebody else may continue it
- *   arrive   settles who left: P1, and if that fails queues him (push_next)
+ *   arrive   settles who left: P1, and if that fails queues him (push_next); or P2 and the unlock
+ * A wait ends with P1, or with P2 (park_and_unlock), whichever it likes: then its node is published by the
+ * unlock that follows P2.
  * Run queues are one set per worker, and one common set for wake-ups from outside; see idle.pml for sleep.
  *
  * Proved: no goroutine is run by two workers, none is resumed before its stack was left, none is queued twice,
@@ -22,6 +24,9 @@
  *  MUTATION_5  deadlock: N1 is a load and a store, not an exchange
  *  MUTATION_6  deadlock: prepare() comes after the node was published
  *  MUTATION_7  deadlock: the loop resumes the next without arriving: nobody settles who left for it
+ *  MUTATION_8  deadlock: P2 comes after the unlock
+ *  MUTATION_9  assertion: P2 and the unlock by the goroutine itself, before it has left its stack
+ *  MUTATION_10 deadlock: a waiter that waits by P1 is taken for parked by N0 while it is parking
  */
 
 #define GOROUTINES 2
@@ -55,15 +60,30 @@ inline resume(g) {
   d_step { assert(saved[g]); assert(!on_cpu[g]); saved[g] = 0; on_cpu[g] = 1; on = g }
 }
 
+/* P2 [park], and the unlock that publishes the node */
+inline settle_locked(g) {
+#ifdef MUTATION_8
+  published[g] = 1;
+  state[g] = parked;
+#else
+  state[g] = parked;
+  published[g] = 1;
+#endif
+  locked = 0
+}
+
 /* P1 [park], off the goroutine's stack */
 inline settle(w, g) {
 #ifdef MUTATION_2
   if
-  :: state[g] == parking -> state[g] = parked
-  :: else -> put_local(w, g)
+  :: locked -> settle_locked(g)
+  :: !locked && state[g] == parking -> state[g] = parked
+  :: !locked && state[g] != parking -> put_local(w, g)
   fi
 #else
-  atomic {
+  if
+  :: locked -> settle_locked(g)
+  :: else -> atomic {
     if
     :: state[g] == parking -> state[g] = parked
     :: else -> assert(state[g] == notified);
@@ -72,14 +92,22 @@ inline settle(w, g) {
 #endif
     fi
   }
+  fi
 #endif
 }
 
 inline arrive(w) {
   if
   :: leaver != NONE ->
+#ifdef MUTATION_9
+     if
+     :: handed -> handed = 0
+     :: else -> settle(w, leaver)
+     fi;
+#else
 #ifndef MUTATION_1
      settle(w, leaver);
+#endif
 #endif
      leaver = NONE
   :: else
@@ -106,6 +134,10 @@ active [WORKERS] proctype worker() {
   byte on = LOOP;
   byte leaver = NONE;
   byte next = NONE;
+  bit locked = 0;
+#ifdef MUTATION_9
+  bit handed = 0;
+#endif
   do
   :: on == LOOP ->
 #ifdef MUTATION_7
@@ -133,7 +165,16 @@ active [WORKERS] proctype worker() {
        state[on] = parking;
 #else
        state[on] = parking;                            /* P0: prepare() */
-       d_step { waits[on]++; published[on] = 1 };      /* under the source's lock */
+       if
+       :: d_step { waits[on]++; published[on] = 1 }    /* under the source's lock */
+       :: d_step { waits[on]++; locked = 1 }           /* likewise, but the lock is kept */
+       fi;
+#endif
+#ifdef MUTATION_9
+       if
+       :: locked -> settle_locked(on); handed = 1
+       :: else
+       fi;
 #endif
        /* park(): leave, on its own stack */
 #ifdef MUTATION_1
@@ -163,13 +204,20 @@ end:
        fi;
        published[g] = 0  /* off the list, under the source's lock */
      };
-     /* N1 */
-#ifdef MUTATION_5
-     old = state[g];
-     state[g] = notified;
+     if
+#ifdef MUTATION_10
+     :: state[g] == parked || state[g] == parking -> old = parked; state[g] = notified
 #else
-     d_step { old = state[g]; state[g] = notified };
+     :: state[g] == parked -> old = parked; state[g] = notified  /* N0: a load and a store */
 #endif
+     :: else -> /* N1 */
+#ifdef MUTATION_5
+       old = state[g];
+       state[g] = notified
+#else
+       d_step { old = state[g]; state[g] = notified }
+#endif
+     fi;
      assert(old == parking || old == parked);
      if
 #ifdef MUTATION_4
