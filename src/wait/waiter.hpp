@@ -21,7 +21,7 @@
 //   it, exactly once. N1 saw parking: P1 will fail; nobody queues it. After N1 the waker touches the
 //   waiter no more unless it saw parked, in which case the waiter cannot run before make_ready.
 //   N0: one notify belongs to each park, so once it is parked nobody else changes the word.
-//   Each locked instruction left out takes 5 ns from the 39 of a hand-over: P2 one, N0 one.
+//   P2 and N0 save a locked instruction each; no gain was measured: docs/design/performance.md.
 //   P1 is done off the goroutine's stack (on the worker's), so that whoever resumes it finds the
 //   stack left. N1 release / P1 acquire, and N1 acquire / P1 release: what the waker wrote into the
 //   node is visible after park; what the owner saved is visible to the one who resumes it.
@@ -49,7 +49,6 @@ class waiter;
 struct waiter_ops {
   /// Returns when the state is notified. Called by the waiter itself, state is parking. `held`, if
   /// not null, is the lock of the one source on which the waiter hangs, and is given back.
-  /// One function for both, so that the return from it is predicted whoever was switched from.
   void (*park)(waiter&, mutex* held) noexcept;
   /// The state went parked → notified: queue it, wake its thread. Called once per such change.
   void (*make_ready)(waiter&) noexcept;
