@@ -48,7 +48,8 @@ class nothing_spare {
   int held() const noexcept { return hoard_.count; }
 
   static void forget_small_blocks() noexcept {
-    constexpr std::size_t sizes[] = {100, 140, 170, 200};  // one of each class: see spare_blocks.hpp
+    constexpr std::size_t sizes[] = {100, 140, 170,
+                                     200};  // one of each class: see spare_blocks.hpp
     constexpr std::size_t most = 8;
     for (const std::size_t size : sizes) {
       void* taken[most];
