@@ -194,7 +194,7 @@ bool all_wait(std::index_sequence<I...>, source* done, const Cases&... cases) no
   constexpr bool alone = sizeof...(Cases) <= 2;  // one of them is the otherwise
   std::array<sighting, sizeof...(Cases)> seen;
   return (case_waits(cases, seen[I]) && ...) && (case_still_waits<alone>(cases, seen[I]) && ...) &&
-         (done == nullptr || !static_cast<const done_head*>(done)->closed());
+         (done == nullptr || is_open(done));
 }
 
 /// Whether the case that fired is a send that found its channel closed.

@@ -21,6 +21,7 @@
 #include "downhaul/context_base.hpp"
 #include "downhaul/go.hpp"
 #include "downhaul/runtime.hpp"
+#include "downhaul/select.hpp"
 #include "support/crew.hpp"
 #include "support/leaves_nothing.hpp"
 #include "support/user_contexts.hpp"
@@ -199,6 +200,21 @@ TEST_F(context_base, that_ends_while_its_ancestor_is_open_has_its_own_err_as_cau
   EXPECT_EQ(text_of(ctx.cause()), "context_error: context canceled");
   auto [child, cancel_child] = dh::with_cancel(ctx);
   EXPECT_EQ(text_of(child.cause()), "context_error: context canceled");
+}
+
+TEST_F(context_base, with_a_done_of_its_own_goes_before_the_cases_of_a_select_that_does_not_wait) {
+  const auto ctx = dh::make_context<own_done>(dh::background());
+  auto ch = dh::make_chan<int>(1);
+  std::error_code ec;
+  EXPECT_EQ(dh::select(ctx, ec, dh::recv(ch), dh::otherwise), 1);
+  EXPECT_FALSE(ec);
+  ctx->end(canceled());
+  EXPECT_EQ(dh::select(ctx, ec, dh::recv(ch), dh::otherwise), -1);
+  EXPECT_EQ(ec, canceled());
+  EXPECT_EQ(dh::select(ctx, ec, dh::send(ch, 1), dh::otherwise), -1);
+  EXPECT_EQ(ch.size(), 0);
+  EXPECT_THROW(dh::select(ctx, dh::recv(ch), dh::otherwise), dh::context_error);
+  EXPECT_EQ(dh::select(dh::recv(ctx.done()), dh::otherwise), 0);
 }
 
 // --- its own after_func ---

@@ -56,6 +56,12 @@ inline bool still_waits(const sighting& seen) noexcept {
   return Alone || static_cast<const chan_head*>(seen.on)->hint() == seen.hint;
 }
 
+/// Second round, for the done of the context in front: a user-written context may have a channel.
+inline bool is_open(const source* done) noexcept {
+  if (done->kind() == source_kind::done) return !static_cast<const done_head*>(done)->closed();
+  return (static_cast<const chan_head*>(done)->hint() & chan_head::recv_ready) == 0;
+}
+
 /// One operation alone: true if it has to wait.
 template <std::uint64_t Bit, bool MayBeDone>
 inline bool must_wait(const source* s) noexcept {
