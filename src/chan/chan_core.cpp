@@ -33,6 +33,8 @@ chan_core::chan_core(const element_ops& ops, std::size_t capacity, std::byte* ri
     : chan_head{ops, capacity, ring} {}
 
 chan_core::~chan_core() {
+  // Who has been seen parked here, and is left behind, may be about to give the lock back: P2 [park].
+  mu_.await_free();
   if (ops_.destroy == nullptr) return;
   for (; count_ > 0; --count_) {
     ops_.destroy(place(first_));

@@ -49,6 +49,16 @@ class DOWNHAUL_CAPABILITY("mutex") mutex {
       wake_one(word_);
   }
 
+  /// For who is about to free it and knows that nobody will come any more: returns when the last one
+  /// has given it back.
+  void await_free() noexcept {
+    // R [lock], pairs with the exchange in unlock
+    if (word_.load(std::memory_order_acquire) == 0) [[likely]]
+      return;
+    lock();
+    unlock();
+  }
+
 #ifdef DOWNHAUL_CHECKED
   void expect_alive() const noexcept {
     impl::expect_alive(word_.load(std::memory_order_relaxed));  // any value will do
@@ -133,6 +143,8 @@ class DOWNHAUL_CAPABILITY("mutex") ranked_mutex {
 #endif
     mutex_.unlock();
   }
+
+  void await_free() noexcept { mutex_.await_free(); }
 
 #ifndef DOWNHAUL_CHECKED
   /// For who gives a held lock to be unlocked elsewhere on the same thread: when a goroutine that
