@@ -90,8 +90,10 @@ void wake_goroutines(list_node* first) noexcept {
   thread_record& me = this_thread();
   ready_batch batch;
   while (first != nullptr) {
-    auto& g = static_cast<goroutine&>(*static_cast<wait_node*>(first)->who);
-    first = first->next;  // before it may run
+    auto& node = static_cast<wait_node&>(*first);
+    auto& g = static_cast<goroutine&>(*node.who);
+    first = node.next;
+    node.next = nullptr;  // before it may run
     batch.add(g, me);
   }
   batch.flush();
