@@ -13,6 +13,7 @@
 
 #include "platform/backtrace.hpp"
 #include "platform/fatal.hpp"
+#include "platform/fork.hpp"
 #include "platform/mutex.hpp"
 
 namespace downhaul::impl {
@@ -89,7 +90,10 @@ class cemetery {
 
 cemetery& the_cemetery() noexcept {
   static cemetery& never_destroyed = *[] {
-    std::atexit([] { check_retired(); });
+    // Not in a forked child: somebody who was not forked may hold the lock.
+    std::atexit([] {
+      if (!forked()) check_retired();
+    });
     return new cemetery;
   }();
   return never_destroyed;
