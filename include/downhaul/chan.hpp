@@ -11,8 +11,8 @@
 //            block for ever, which is how a select case is switched off.
 // Threads    All operations from anywhere, at once. One handle object is a plain value: copy it
 //            rather than share it while somebody assigns to it.
-// Cost       One lock per operation, none for a try that finds nothing; no allocation, except that elements larger than 256 bytes, or
-//            whose move may throw, are boxed. A wait is one park.
+// Cost       One lock per operation, none for a try that finds nothing; no allocation, except that
+//            elements larger than 256 bytes, or whose move may throw, are boxed. A wait is one park.
 // Order      What happened before a send is visible after the receive of its value; before close,
 //            after a receive that reports closed; the k-th receive before the end of the
 //            (k + capacity)-th send. size() and failed try forms order nothing.

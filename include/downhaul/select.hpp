@@ -11,8 +11,9 @@
 //            recv(rvalue) owns it. A send case is a temporary: it copies an lvalue, refers to an
 //            rvalue, and moves from that only if it wins.
 // Threads    From goroutines and plain threads, mixed on the same channels.
-// Cost       Otherwise: one or two loads per case. One ready: a load per case and one lock. Waiting: two locks per channel, one park. No
-//            allocation, but for a run-time list of more than 16 cases.
+// Cost       Otherwise: one or two loads per case. One ready: a load per case and one lock. Waiting:
+//            two locks per channel, one park. No allocation, but for a run-time list of more than 16
+//            cases.
 // Fairness   Among the cases ready at once, each is equally likely, whatever their order.
 // Source     Go select. Differs: arguments are evaluated in C++'s order; a context can stand in
 //            front, which then goes first.

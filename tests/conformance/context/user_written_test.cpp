@@ -7,7 +7,6 @@
 
 #include <atomic>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -316,28 +315,10 @@ TEST(CTX_060, a_parent_that_calls_back_inline_does_no_harm) {
 
 TEST(CTX_061, the_end_of_a_user_written_parent_is_followed_not_waited_for) {
   // The one that ends it holds a lock which its err() needs: a cancel in place would never return.
-  class slow : public dh::context_base {
-   public:
-    void end() {
-      const std::lock_guard lock{mu_};
-      err_ = canceled();
-      done_.close();
-    }
-    dh::recv_chan<void> done() const override { return done_; }
-    std::error_code err() const override {
-      const std::lock_guard lock{mu_};
-      return err_;
-    }
-
-   private:
-    mutable std::mutex mu_;
-    std::error_code err_;  // guarded by mu_
-    dh::chan<void> done_ = dh::make_chan<void>();
-  };
-  const auto parent = dh::make_context<slow>();
+  const auto parent = dh::make_context<own_done>(dh::background());
   auto [child, cancel_child] = dh::with_cancel(parent);
   auto [below, cancel_below] = dh::with_cancel(child);
-  parent->end();
+  parent->end_under_lock(canceled());
   child.done().recv();
   EXPECT_TRUE(has_ended(child, canceled()));
   below.done().recv();
