@@ -19,7 +19,8 @@ class stress_races : public testing::TestWithParam<int> {
  protected:
   /// `n` rounds on a runtime of its own; they end with the first failure.
   template <class F>
-  static void race(F round, int n = 10'000) {
+  static void race(F round) {
+    constexpr int n = 10'000;
     int ran = 0;
     run_on(GetParam(), [&] {
       for_rounds(n, [&](int i) {
