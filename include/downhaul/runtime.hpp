@@ -188,8 +188,8 @@ struct run_options {
 /// Runs `main` as a goroutine, waits for it alone, and returns its result or throws its exception.
 /// While it runs, a program in which everything waits for ever is ended: "fatal error: all
 /// goroutines are asleep - deadlock!", a list of goroutines, abort. A pending timer, a blocking
-/// call, a signal subscription or a plain thread that uses the library (other than the caller)
-/// means that something may still happen.
+/// call, a signal subscription or any thread but the callers of run and the library's own means
+/// that something may still happen.
 template <std::invocable F>
 std::invoke_result_t<F&> run(F&& main,
                              std::source_location where = std::source_location::current()) {

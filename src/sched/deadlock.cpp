@@ -11,6 +11,8 @@
 #include "downhaul/clock.hpp"
 #include "downhaul/runtime.hpp"
 #include "platform/fatal.hpp"
+#include "platform/sanitizer.hpp"
+#include "platform/thread.hpp"
 #include "time/clock_state.hpp"
 #include "wait/thread_record.hpp"
 
@@ -24,6 +26,18 @@ namespace {
 constinit std::atomic<int> wanted{0};
 constinit std::atomic<int> held{0};
 constinit std::atomic<int> waiting_callers{0};  // plain threads inside run()
+
+// ThreadSanitizer has a thread of its own.
+constexpr int sanitizer_threads = DOWNHAUL_TSAN;
+
+// A thread that has never used the library may do so next: nobody but the callers of run() is waited
+// for, among all threads that there are. Where they cannot be counted, there may be others.
+bool only_callers_wait() noexcept {
+  const int callers = waiting_callers.load(std::memory_order_relaxed);  // see above
+  if (external_threads() > callers) return false;
+  const int all = threads_of_process();
+  return all > 0 && all - runtime_threads() - sanitizer_threads <= callers;
+}
 
 }  // namespace
 
@@ -54,11 +68,10 @@ bool nothing_can_happen() noexcept {
   };
   // What fires is in the queue, then being fired, then on a worker: asked in this order it
   // is not missed between two places.
-  return nobody_is_busy() && held.load(std::memory_order_relaxed) == 0 &&          // see above
-         external_threads() <= waiting_callers.load(std::memory_order_relaxed) &&  // see above
+  return nobody_is_busy() && held.load(std::memory_order_relaxed) == 0 &&  // see above
          clock::real().pending() == 0 &&
          clock_state::of(clock::real()).firing.load(std::memory_order_acquire) == 0 &&  // [settle]
-         nobody_is_busy();
+         only_callers_wait() && nobody_is_busy();
 }
 
 void die_of_deadlock() noexcept {

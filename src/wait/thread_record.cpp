@@ -35,6 +35,7 @@ struct record_list {
   thread_record* free = nullptr;             // guarded by mu
   std::atomic<thread_record*> all{nullptr};  // push only
   std::atomic<int> external{0};              // plain threads with a record in use
+  std::atomic<int> ours{0};                  // the runtime's own
 };
 constinit record_list all_records;
 static_assert(std::is_trivially_destructible_v<record_list>);
@@ -67,7 +68,7 @@ thread_record& take_record() noexcept {
 
 void give_back(thread_record& r) noexcept {
   record_list& list = records();
-  if (r.external) list.external.fetch_sub(1, std::memory_order_relaxed);  // a count
+  (r.external ? list.external : list.ours).fetch_sub(1, std::memory_order_relaxed);  // a count
   r.at = nullptr;
   r.clock = nullptr;
   r.coarse_now = 0;
@@ -151,11 +152,16 @@ int external_threads() noexcept {
   return records().external.load(std::memory_order_relaxed);  // a hint
 }
 
+int runtime_threads() noexcept {
+  return records().ours.load(std::memory_order_relaxed);  // a hint
+}
+
 void mark_runtime_thread() noexcept {
   thread_record& me = this_thread();
   if (!me.external) return;
   me.external = false;
   records().external.fetch_sub(1, std::memory_order_relaxed);  // a count
+  records().ours.fetch_add(1, std::memory_order_relaxed);      // a count
 }
 
 }  // namespace downhaul::impl

@@ -71,5 +71,7 @@ worker* worker_that_exits() noexcept;
 std::int64_t total(tally what) noexcept;
 /// How many plain threads (not the runtime's own) have a record in use now.
 int external_threads() noexcept;
+/// How many of the runtime's own have one.
+int runtime_threads() noexcept;
 
 }  // namespace downhaul::impl
