@@ -162,10 +162,10 @@ goroutine* prepare_goroutine(const spawn_request& request) {
   return &g;
 }
 
-goroutine* reserve_goroutine(std::source_location where) {
+goroutine* reserve_goroutine(std::source_location where, runtime_core* in) {
   abort_if_forked();
   thread_record& me = this_thread();
-  runtime_core& core = me.at != nullptr ? *me.at->core : default_core();
+  runtime_core& core = in != nullptr ? *in : me.at != nullptr ? *me.at->core : default_core();
   return &take_for(core, pool_worker_of(me, core), where);
 }
 

@@ -3,8 +3,8 @@
 //
 // time/timer_function.cpp — a function that the clock runs in a goroutine.
 //
-// Idea       The goroutine is prepared when the timer is armed, so firing only starts it. Popping the
-//            entry decides: from then on this run takes place, and stop returns false.
+// Idea       The goroutine's memory is reserved when the timer is armed, so firing cannot fail. Popping
+//            the entry decides: from then on this run takes place, and stop returns false.
 // Ownership  The function and its timer are freed by the last holder: the object or, detached, the
 //            armed entry; and each run, from the pop to its end. A server of the clock never is
 //            the last, so no destructor of a user's runs there.
@@ -83,15 +83,18 @@ class timer_function final : public timer_entry {
   }
   static constexpr closure_ops prepared_ops{run_prepared, [](void*) noexcept {}};
 
-  goroutine* prepare(runtime_core* in);
   static run_closure& closure_of(goroutine* g) noexcept {
     return *static_cast<run_closure*>(closure_storage(g));
   }
-  // Under the shard's lock: the prepared goroutine is taken for a run.
+  // Under the shard's lock: the reserved goroutine is prepared for a run.
   goroutine* take_run_locked() noexcept {
     if (!detached_) ++holders_;  // detached: the armed entry's hold becomes the run's
-    if (runs_in_ == nullptr) runs_in_ = hold_runtime_of(prepared_);
-    return std::exchange(prepared_, nullptr);
+    goroutine* const g = std::exchange(reserved_, nullptr);
+    if (runs_in_ == nullptr) runs_in_ = hold_runtime_of(g);
+    prepare_reserved(g, prepared_ops);
+    static_assert(sizeof(run_closure) <= size_of_reserved);
+    ::new (closure_storage(g)) run_closure{this, nullptr};
+    return g;
   }
   bool runs_here_locked() const noexcept {
     const waiter* me = &this_waiter();
@@ -124,17 +127,17 @@ class timer_function final : public timer_entry {
   }
 
   // What arming and stopping touch comes first: with a million timers it is memory that costs.
-  goroutine* prepared_ = nullptr;        // to be started when due; not null while armed
+  goroutine* reserved_ = nullptr;  // to be started when due; not null while armed
+  runtime_core* runs_in_ =
+      nullptr;                 // since it was first due: the maker's, for the next arming; owned
+  std::uint32_t holders_ = 1;  // see Ownership
+  bool detached_ = false;
+  std::atomic<bool> quiet_{true};        // [quiet]
   const timer_function_ops* const ops_;  // constant; the function lies behind this object
   const std::source_location where_;     // constant
   goroutine* started_ = nullptr;  // popped, but not started yet; by run_closure::next_started
   run* runs_ = nullptr;
   waiter* dropper_ = nullptr;  // waits for the end of all runs
-  runtime_core* runs_in_ =
-      nullptr;                 // since it was first due: the maker's, for the next arming; owned
-  std::uint32_t holders_ = 1;  // see Ownership
-  bool detached_ = false;
-  std::atomic<bool> quiet_{true};  // [quiet]
 };
 
 namespace {
@@ -183,23 +186,10 @@ void timer_function::free() noexcept {
 #endif
 }
 
-// `in`: null: the runtime current here, which is the maker's if it was never due.
-goroutine* timer_function::prepare(runtime_core* in) {
-  spawn_request request;
-  request.in = in;
-  request.size = sizeof(run_closure);
-  request.align = alignof(run_closure);
-  request.ops = &prepared_ops;
-  request.where = where_;
-  goroutine* g = prepare_goroutine(request);
-  ::new (closure_storage(g)) run_closure{this, nullptr};
-  return g;
-}
-
-// Nobody else knows the timer yet: what reset has to look at under the lock before it can prepare is
+// Nobody else knows the timer yet: what reset has to look at under the lock before it can reserve is
 // known, and one lock is enough.
 void timer_function::start(std::int64_t delay) {
-  prepared_ = prepare(nullptr);
+  reserved_ = reserve_goroutine(where_);
   const std::int64_t due = due_after(now_on(*owner), delay);
   if (due == never) return;
   timer_shard& s = shard_of(*this);
@@ -231,8 +221,8 @@ bool timer_function::reset(std::int64_t delay) {
       const lock_scope lock{s.mu};
       quiet_.store(false, std::memory_order_relaxed);  // [quiet] under the lock
       in = runs_in_;
-      if (prepared_ == nullptr) prepared_ = std::exchange(spare, nullptr);
-      if (prepared_ != nullptr || due == never) {
+      if (reserved_ == nullptr) reserved_ = std::exchange(spare, nullptr);
+      if (reserved_ != nullptr || due == never) {
         if (delay > 0) {
           was = s.queue.move(*this, due);
           sooner = due != never && s.lower(due);
@@ -243,9 +233,9 @@ bool timer_function::reset(std::int64_t delay) {
         break;
       }
     }
-    spare = prepare(in);
+    spare = reserve_goroutine(where_, in);  // null: the maker's runtime, for it was never due
   }
-  if (spare != nullptr) discard_goroutine(spare);
+  if (spare != nullptr) discard_reserved(spare);
   if (at_once != nullptr) start_goroutine(at_once);
   if (sooner) owner->attend(due);
   return was;
@@ -253,7 +243,7 @@ bool timer_function::reset(std::int64_t delay) {
 
 void timer_function::drop() noexcept {
   if (quiet_.load(std::memory_order_acquire)) {  // [quiet] pairs with stop
-    if (prepared_ != nullptr) discard_goroutine(prepared_);
+    if (reserved_ != nullptr) discard_reserved(reserved_);
     return destroy();
   }
   timer_shard& s = shard_of(*this);
@@ -265,7 +255,7 @@ void timer_function::drop() noexcept {
       const lock_scope lock{s.mu};
       s.queue.remove(*this);
       if (holders_ == 1 || runs_here_locked()) {
-        unused = std::exchange(prepared_, nullptr);
+        unused = std::exchange(reserved_, nullptr);
         last = --holders_ == 0;
         break;
       }
@@ -274,7 +264,7 @@ void timer_function::drop() noexcept {
     }
     me.park(wait_reason::callback_wait);
   }
-  if (unused != nullptr) discard_goroutine(unused);
+  if (unused != nullptr) discard_reserved(unused);
   if (last) destroy();
 }
 
@@ -286,11 +276,11 @@ void timer_function::detach() noexcept {
     const lock_scope lock{s.mu};
     detached_ = true;
     if (!queued()) {
-      unused = std::exchange(prepared_, nullptr);
+      unused = std::exchange(reserved_, nullptr);
       last = --holders_ == 0;
     }
   }
-  if (unused != nullptr) discard_goroutine(unused);
+  if (unused != nullptr) discard_reserved(unused);
   if (last) destroy();
 }
 

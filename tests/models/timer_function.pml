@@ -23,7 +23,7 @@
 
 bit smu;
 bit queued;
-byte prepared;           /* a goroutine is prepared: at most one */
+byte reserved;           /* a goroutine is reserved: at most one */
 byte started;            /* popped, not started yet */
 byte holders = 1;        /* of the object; each run from its pop to its end */
 bit detached;
@@ -40,7 +40,7 @@ bit quiet = 1;           /* quiet_: new or stopped, and no run under way; then d
 inline lock() { atomic { !smu -> smu = 1 } }  /* the clock's: not in the object */
 inline unlock() { smu = 0 }
 
-inline destroy() { assert(!freed && !queued && !prepared && !running); freed = 1 }
+inline destroy() { assert(!freed && !queued && !reserved && !running); freed = 1 }
 
 active proctype owner() {
   bool last;
@@ -51,7 +51,7 @@ active proctype owner() {
     was = queued;
     quiet = 0;
     queued = 1;
-    prepared = 1;
+    reserved = 1;
     armings++;
     prevented = prevented + was;
     unlock()
@@ -71,7 +71,7 @@ active proctype owner() {
   if
   :: quiet ->
     /* drop [quiet] */
-    prepared = 0;
+    reserved = 0;
     holders--;
     assert(running == 0 && started == 0);
     assert(runs + prevented == armings);
@@ -100,7 +100,7 @@ active proctype owner() {
 #else
       :: true ->
 #endif
-        prepared = 0;
+        reserved = 0;
         holders--;
         last = (holders == 0);
         unlock();
@@ -124,7 +124,7 @@ active proctype owner() {
     if
     :: !queued ->
 #endif
-       prepared = 0; holders--; last = (holders == 0)
+       reserved = 0; holders--; last = (holders == 0)
     :: else
     fi;
     unlock();
@@ -148,7 +148,7 @@ end:
     lock();
     if
     :: queued ->                     /* pop, try_ref: take_run_locked */
-      assert(!freed && prepared);
+      assert(!freed && reserved);
       queued = 0;
 #ifndef MUTATION_1
 #ifdef MUTATION_7
@@ -160,7 +160,7 @@ end:
       fi;
 #endif
 #endif
-      prepared = 0;
+      reserved = 0;
       started++;
       got = true
     :: else

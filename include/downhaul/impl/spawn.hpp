@@ -51,9 +51,9 @@ void start_goroutine(goroutine* prepared) noexcept;
 /// Gives back a prepared goroutine whose closure was never constructed or is destroyed already.
 void discard_goroutine(goroutine* prepared) noexcept;
 
-/// Less than to prepare one: only its memory, in the runtime current here. For what most often comes
-/// to nothing, such as a registration that is stopped. Throws std::bad_alloc.
-goroutine* reserve_goroutine(std::source_location where);
+/// Less than to prepare one: only its memory, in that runtime or, if null, in the one current here. For
+/// what most often comes to nothing, such as a registration that is stopped. Throws std::bad_alloc.
+goroutine* reserve_goroutine(std::source_location where, runtime_core* in = nullptr);
 /// Makes a prepared one of it, for a closure that needs no more than `size_of_reserved` bytes.
 void prepare_reserved(goroutine* reserved, const closure_ops& ops) noexcept;
 inline constexpr std::size_t size_of_reserved = 64;
