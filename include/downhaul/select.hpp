@@ -198,6 +198,18 @@ bool all_wait(std::index_sequence<I...>, source* done, const Cases&... cases) no
          (done == nullptr || is_open(done));
 }
 
+/// Completes a receive from a done that has closed; false: it is something else, or open.
+template <class C>
+bool complete_if_over(C& c) {
+  if constexpr (requires { c.is_over(); }) {
+    if (!c.is_over()) return false;
+    c.complete_over();
+    return true;
+  } else {
+    return false;
+  }
+}
+
 /// Whether the case that fired is a send that found its channel closed.
 inline bool is_refused(const select_op* fired) noexcept {
   return fired != nullptr && fired->sends && !fired->node.ok;
@@ -243,6 +255,10 @@ int select_static(source* done, Cases&... cases) {
       (miss_case(cases, thrown), ...);
       if (thrown != nullptr) std::rethrow_exception(std::move(thrown));
       return on_otherwise;
+    }
+    // One done, and it is closed: nothing else to choose from.
+    if constexpr (sizeof...(Cases) == 2) {
+      if (done == nullptr && (complete_if_over(cases) || ...)) return 1 - on_otherwise;
     }
   }
   return select_general(done, cases...);

@@ -309,6 +309,44 @@ TEST_P(chan_ctx, done_is_a_case_like_any_other) {
   EXPECT_EQ(registrations(ctx), 0U);
 }
 
+TEST(chan_ctx_alone, a_closed_done_is_chosen_before_otherwise_and_completed_like_any_receive) {
+  const dh::context ctx = ended();
+  EXPECT_EQ(dh::select(dh::recv(ctx.done()), dh::otherwise), 0);
+  EXPECT_EQ(dh::select(dh::otherwise, dh::recv(ctx.done())), 1);
+  EXPECT_EQ(dh::select(dh::recv(ended().done()), dh::otherwise), 0) << "the case owns it";
+
+  bool passed = true;
+  dh::select(dh::recv(ctx.done(), passed), dh::otherwise);
+  EXPECT_FALSE(passed) << "closed, not a signal";
+  int plain = 0;
+  std::vector<bool> told;
+  dh::select(dh::recv(ctx.done(), [&] { ++plain; }), dh::otherwise);
+  dh::select(dh::recv(ctx.done(), [&](bool ok) { told.push_back(ok); }), dh::otherwise);
+  EXPECT_EQ(plain, 1);
+  EXPECT_THAT(told, testing::ElementsAre(false));
+  EXPECT_THROW(dh::select(dh::recv(ctx.done(), [] { throw 1; }), dh::otherwise), int);
+}
+
+TEST(chan_ctx_alone, a_named_case_says_after_each_look_whether_its_done_had_closed) {
+  const auto [ctx, cancel] = dh::with_cancel(dh::background());
+  auto over = dh::recv(ctx.done());
+  EXPECT_EQ(dh::select(over, dh::otherwise), 1);
+  EXPECT_FALSE(over.fired());
+  cancel();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(dh::select(over, dh::otherwise), 0);
+    EXPECT_TRUE(over.fired());
+    EXPECT_FALSE(over.value());
+  }
+}
+
+TEST(chan_ctx_alone, the_context_in_front_goes_before_a_closed_done) {
+  const dh::context ctx = ended();
+  std::error_code ec;
+  EXPECT_EQ(dh::select(ctx, ec, dh::recv(ended().done()), dh::otherwise), -1);
+  EXPECT_EQ(ec, canceled);
+}
+
 TEST_P(chan_ctx, may_be_in_front_and_a_case_and_listed_twice) {
   for (const bool other_ends : {true, false}) {
     const auto [ctx, cancel] = dh::with_cancel(dh::background());

@@ -198,9 +198,24 @@ class recv_case : public case_base {
     fired_ = false;
     received_.reset();
   }
-  void complete() {
+  void complete() { finish(op_.passed()); }
+  /// True if it receives from a done that has closed: that never changes again, and what comes is known.
+  bool is_over() const noexcept {
+    if constexpr (!may_be_done) return false;
+    const source* const s = chan_access::get(handle_of(from_));
+    return s != nullptr && s->kind() == source_kind::done &&
+           static_cast<const done_head*>(s)->closed();
+  }
+  /// Instead of begin() and complete(), where it is over.
+  void complete_over() { finish(false); }
+  void abandon() noexcept {}
+
+ private:
+  struct nothing {};
+  static constexpr bool may_be_done = std::is_void_v<element>;
+  void finish(bool passed) {
     fired_ = true;
-    received_.take(op_.passed());
+    received_.take(passed);
     if constexpr (!std::is_same_v<F, no_handler>) {
       if constexpr (std::is_invocable_v<F&, typename received<element>::value_type>) {
         std::invoke(f_, std::move(received_.value()));
@@ -209,11 +224,6 @@ class recv_case : public case_base {
       }
     }
   }
-  void abandon() noexcept {}
-
- private:
-  struct nothing {};
-  static constexpr bool may_be_done = std::is_void_v<element>;
   const auto& current() const noexcept {
     if constexpr (receiver_owner<handle>) {
       return held_;
