@@ -67,6 +67,11 @@ class Results:
                         min(f.smallest for f in figures), max(f.largest for f in figures), figures[0].unit,
                         ",".join(f"{f.median:g}" for f in figures)))) + "\n")
 
+    def overlay(self, later):
+        """The rows of a later run stand for ours."""
+        self.rounds.update(later.rounds)
+        return self
+
     @classmethod
     def read(cls, path):
         results = cls()

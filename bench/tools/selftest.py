@@ -124,6 +124,13 @@ class Verdicts(unittest.TestCase):
         self.assertRegex(said, r"ctx_err +live +1 +ns/op +2\.0")
         self.assertIn("1 rows, 1 over budget", said)
 
+    def test_the_page_has_a_line_for_both_numbers_of_workers_and_a_later_run_replaces_rows(self):
+        first = results_of({KEY: {"downhaul": [2], "go": [2]}, (*KEY[:2], 2): {"downhaul": [1], "go": [4]}})
+        later = results_of({KEY: {"downhaul": [1], "go": [2], "std": [1]}})
+        said = list(table.page(first, self.BUDGETS))[-1]
+        self.assertIn("| 2.0 | **1.00** | - | 1.0 | 0.25 | - | 0.5 go, 1.2 std |", said)
+        self.assertIn("| 1.0 | 0.50 | 1.00 |", list(table.page(first.overlay(later), self.BUDGETS))[-1])
+
     def test_compare_takes_out_what_go_moved(self):
         before = results_of({KEY: {"downhaul": [10], "go": [10]}, ("a", "-", 1): {"downhaul": [10]}})
         after = results_of({KEY: {"downhaul": [20], "go": [20]}, ("a", "-", 1): {"downhaul": [20]}})

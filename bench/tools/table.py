@@ -65,6 +65,29 @@ def table(results, budgets):
            f"spread: largest round by smallest. Ratios under {NOISE} apart are noise until they repeat.")
 
 
+def page(results, budgets):
+    """The rows of the budget for a page: one line for both numbers of workers; bold is over."""
+    yield "| scenario | parameter | unit | 1 worker: ours | ÷ Go | ÷ rival | 2 workers: ours | ÷ Go | ÷ rival | may be |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    for scenario, parameter in budgets:
+        budget = budgets[scenario, parameter]
+        unit, cells = "", []
+        for workers in (1, 2):
+            key = (scenario, parameter, workers)
+            ours = results.median(key, "downhaul")
+            if ours is None:
+                cells += ["-", "-", "-"]
+                continue
+            unit = results.unit(key)
+            cells.append(figure(ours))
+            for rival, most in (("go", budget.vs_go), (budget.rival, budget.vs_rival)):
+                ratio = results.ratio(key, rival) if rival and most else None
+                told = "-" if ratio is None else f"{ratio:.2f}"
+                cells.append(f"**{told}**" if ratio is not None and ratio > most else told)
+        if unit:
+            yield f"| `{scenario}` | {parameter} | {unit} | {' | '.join(cells)} | {must(budget)} |"
+
+
 def compare(before, after):
     """What a change did: ours after by ours before, and the same for Go, which the change cannot have moved."""
     rows = [["scenario", "parameter", "w", "unit", "before", "after", "ratio", "go moved", "", ""]]
