@@ -84,14 +84,17 @@ goroutine* pool_worker::rob(pool_worker& victim) noexcept {
   victim.patience_.store(0, std::memory_order_relaxed);  // tuning; any value is right
   robbed_at_ = begin + elapsed;
   robbed_tick_ = ticks();
+  robbed_ = &victim;
+  victims_tick_ = tick + moved;
   return g;
 }
 
-// What was taken last has run: if that took no longer than the taking did, there is a pause now.
+// What was taken last has run: if that took no longer than the taking did, there is a pause now; but
+// not if nobody else would have run it, for who was robbed still does what he did then.
 void pool_worker::judge_robbery() noexcept {
   if (robbed_at_ == 0) return;
   const std::int64_t slices = static_cast<std::uint32_t>(ticks() - robbed_tick_);
-  const bool paid = now - robbed_at_ >= slices * short_slice;
+  const bool paid = robbed_->ticks() == victims_tick_ || now - robbed_at_ >= slices * short_slice;
   robbed_at_ = 0;
   pause_ = paid ? 0 : std::clamp(2 * pause_, first_look, last_look);
   pause_until_ = now + pause_;

@@ -186,7 +186,9 @@ class alignas(64) pool_worker final : public worker {
   std::int64_t suspects_since_ = 0;  // that everybody sleeps for ever; 0: does not
   std::int64_t robbed_at_ = 0;       // when it took others' goroutines; 0: judged already
   std::uint32_t robbed_tick_ = 0;    // its own, then
-  std::int64_t pause_ = 0;           // ns between robberies, since the last ones did not pay
+  const pool_worker* robbed_ = nullptr;
+  std::uint32_t victims_tick_ = 0;  // of robbed_, then
+  std::int64_t pause_ = 0;          // ns between robberies, since the last ones did not pay
   std::int64_t pause_until_ = 0;
   bool searching_ = false;  // counted in core.searching_
   int hints_ = 0;           // pushes since the last wake
