@@ -6,19 +6,20 @@
 namespace downhaul::impl {
 
 void release_queue::run(source* last) noexcept {
-  if (running_) {  // the outer loop below takes it
-    last->next_released_ = head_;
-    head_ = last;
+  if (head_ != idle) {  // the outer loop below takes it
+    last->next_released_ = head_ == running ? nullptr : reinterpret_cast<source*>(head_);
+    head_ = reinterpret_cast<std::uintptr_t>(last);
     return;
   }
-  running_ = true;
+  head_ = running;
   last->dispose();
-  while (head_ != nullptr) {
-    source* s = head_;
-    head_ = s->next_released_;
+  while (head_ != running) {
+    auto* const s = reinterpret_cast<source*>(head_);
+    head_ = s->next_released_ == nullptr ? running
+                                         : reinterpret_cast<std::uintptr_t>(s->next_released_);
     s->dispose();
   }
-  running_ = false;
+  head_ = idle;
 }
 
 void source::release(source* last) noexcept {
