@@ -80,6 +80,12 @@ class wait_group {
   /// Cancellation: sets `ec` to ctx.err() instead; cleared when the counter was zero.
   void wait(const context& ctx, std::error_code& ec);
 
+  /// How many tasks are unfinished now: a snapshot. Zero is no leave to destroy it, a wait() is.
+  std::ptrdiff_t unfinished() const noexcept {
+    // [count] acquire: who sees zero sees what the tasks did, as after a wait()
+    return static_cast<std::ptrdiff_t>(tasks(state_.load(std::memory_order_acquire)));
+  }
+
   /// Adds a task that calls `f` in a new goroutine and is done when f has ended and is destroyed,
   /// also if it ended by a context_error. As for dh::go, f takes nothing and returns nothing. Any
   /// other exception of f ends the program before the task counts as done: no waiter hides it.
@@ -95,6 +101,8 @@ class wait_group {
   }
 
  private:
+  friend class group;  // lists tasks that are late
+
   // The word:  bits 32..63  unfinished tasks, signed   by add, done
   //            bit 0        waited: somebody waits     set by a waiter, cleared by the release
   static constexpr std::uint64_t one = std::uint64_t{1} << 32;
@@ -121,12 +129,6 @@ class wait_group {
       group->done();
     }
   };
-  template <class F>
-  static constexpr impl::closure_ops task_ops{
-      impl::closure_ops_for<task<F>>.run,
-      impl::closure_ops_for<task<F>>.destroy,
-      [](const void* t) noexcept -> const void* { return static_cast<const task<F>*>(t)->group; },
-  };
 
   template <class F>
   void start(const go_options& options, F&& f, std::source_location where) {
@@ -137,7 +139,8 @@ class wait_group {
     impl::spawn_request request;
     request.size = sizeof(task<kept>);
     request.align = alignof(task<kept>);
-    request.ops = &task_ops<kept>;
+    request.ops = &impl::closure_ops_for<task<kept>>;
+    request.owner = this;
     request.where = where;
     request.name = options.name;
     request.stack = options.stack;
@@ -162,6 +165,7 @@ class wait_group {
   /// False if `done` came first.
   bool wait_slow(impl::source* done);
   [[noreturn]] void abandoned() const noexcept;
+  void list_tasks() const noexcept;  // those that go() started, on stderr
 
   std::atomic<std::uint64_t> state_{0};  // [count]
   impl::wait_list waiters_;              // guarded by the lock of this address, see queue_lock.hpp

@@ -39,6 +39,33 @@ struct thread_record;
 /// How park and make_ready work for a goroutine.
 extern const waiter_ops goroutine_ops;
 
+/// Who counts a goroutine (see spawn_request) and its name. Most have neither, some an owner and few
+/// both, so it is one word: null, or the owner's address | 1, or a record's.
+class goroutine_label {
+ public:
+  goroutine_label() noexcept = default;
+  /// Copies the name. Throws std::bad_alloc.
+  goroutine_label(const void* owner, const char* name);
+  void free() noexcept;
+
+  const void* owner() const noexcept {
+    return is_record() ? as_record()->owner : reinterpret_cast<const void*>(word_ & ~no_record);
+  }
+  /// Null: none.
+  const char* name() const noexcept { return is_record() ? as_record()->name() : nullptr; }
+  bool is_record() const noexcept { return word_ != 0 && (word_ & no_record) == 0; }
+
+ private:
+  struct record {
+    const void* owner;
+    const char* name() const noexcept { return reinterpret_cast<const char*>(this + 1); }
+  };
+  static constexpr std::uintptr_t no_record = 1;
+  record* as_record() const noexcept { return reinterpret_cast<record*>(word_); }
+
+  std::uintptr_t word_ = 0;
+};
+
 enum class life_state : std::uint32_t { free, prepared, live };
 
 class alignas(64) goroutine final : public waiter {
@@ -109,7 +136,8 @@ class alignas(64) goroutine final : public waiter {
   std::atomic<runtime_core*> in{nullptr};  // under [life]; the block holds a reference
   const closure_ops* closure = nullptr;
   std::atomic<std::source_location> where{};  // under [life]
-  std::atomic<char*> name{nullptr};           // own copy or null; freed under the registry's lock
+  std::atomic<goroutine_label> label{};       // under [life]; what it points at is freed under the
+                                              // registry's lock
   alignas(inline_align) std::byte storage[inline_closure];
   downhaul::impl::seat* seat = nullptr;  // the thread that it is pinned to, while pins != 0
 

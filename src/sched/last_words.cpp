@@ -84,7 +84,7 @@ void describe_goroutine(const goroutine& g, int fd) noexcept {
   // The goroutine runs here or the process is about to end: what we read does not change.
   const std::source_location where = g.where.load(std::memory_order_relaxed);  // see above
   write_text(fd, "goroutine ");
-  if (const char* name = g.name.load(std::memory_order_relaxed)) {  // see above
+  if (const char* name = g.label.load(std::memory_order_relaxed).name()) {  // see above
     write_text(fd, "\"");
     write_text(fd, name);
     write_text(fd, "\" ");

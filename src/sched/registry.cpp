@@ -3,6 +3,7 @@
 #include "sched/registry.hpp"
 
 #include <cstring>
+#include <new>
 
 #include "platform/mutex.hpp"
 #include "platform/sanitizer.hpp"
@@ -18,28 +19,35 @@ constinit ranked_mutex<rank::registry> names_mutex;
 
 }  // namespace
 
-char* copy_name(const char* name) {
-  if (name == nullptr) return nullptr;
+goroutine_label::goroutine_label(const void* owner, const char* name) {
+  if (name == nullptr) {
+    if (owner != nullptr) word_ = reinterpret_cast<std::uintptr_t>(owner) | no_record;
+    return;
+  }
   const std::size_t size = std::strlen(name) + 1;
-  char* const copy = new char[size];
-  std::memcpy(copy, name, size);
-  return copy;
+  void* const memory = ::operator new(sizeof(record) + size);
+  std::memcpy(static_cast<std::byte*>(memory) + sizeof(record), name, size);
+  word_ = reinterpret_cast<std::uintptr_t>(::new (memory) record{owner});
+}
+
+void goroutine_label::free() noexcept {
+  if (is_record()) ::operator delete(as_record());
 }
 
 void forget(goroutine& ended) noexcept {
-  char* name = ended.name.load(std::memory_order_relaxed);  // our own store
+  goroutine_label mine = ended.label.load(std::memory_order_relaxed);  // our own store
   ended.set_life(life_state::free);
 #ifdef DOWNHAUL_CHECKED
   ended.mark_freed();
   poison(ended.storage, sizeof ended.storage, freed::goroutine);
 #endif
-  if (name == nullptr) [[likely]]
+  if (!mine.is_record()) [[likely]]
     return;
   {
     const lock_scope held{names_mutex};
-    ended.name.store(nullptr, std::memory_order_relaxed);  // under names_mutex
+    ended.label.store({}, std::memory_order_relaxed);  // under names_mutex
   }
-  delete[] name;
+  mine.free();
 }
 
 void for_each_goroutine(const std::function<void(const goroutine_facts&)>& see) {
@@ -49,11 +57,12 @@ void for_each_goroutine(const std::function<void(const goroutine_facts&)>& see) 
         if (static_cast<life_state>(life & 3) != life_state::live) return;
         goroutine_facts facts{};
         // R [life]: if `life` has not changed afterwards, they are one goroutine's.
-        facts.where = g.where.load(std::memory_order_acquire);            // R [life]
-        const char* const name = g.name.load(std::memory_order_acquire);  // R [life]
-        facts.since = g.since.load(std::memory_order_acquire);            // R [life]
-        facts.core = g.in.load(std::memory_order_acquire);                // R [life]
-        facts.name = name != nullptr ? name : "";
+        facts.where = g.where.load(std::memory_order_acquire);                     // R [life]
+        const goroutine_label known_as = g.label.load(std::memory_order_acquire);  // R [life]
+        facts.since = g.since.load(std::memory_order_acquire);                     // R [life]
+        facts.core = g.in.load(std::memory_order_acquire);                         // R [life]
+        facts.owner = known_as.owner();
+        facts.name = known_as.name() != nullptr ? known_as.name() : "";
         facts.reason = g.reason();
         facts.at = g.seen_at.load(std::memory_order_relaxed);  // a snapshot
         // Snapshots.

@@ -9,13 +9,12 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
+#include "downhaul/runtime.hpp"
 #include "sched/goroutine.hpp"
 
 namespace downhaul::impl {
-
-/// A copy that `forget` frees; null for null. Throws std::bad_alloc.
-char* copy_name(const char* name);
 
 /// Takes an ended or discarded goroutine off the lists; the block may be reused from here on.
 void forget(goroutine& ended) noexcept;
@@ -24,7 +23,8 @@ enum class activity : std::uint8_t { runnable, running, waiting };
 
 struct goroutine_facts {
   std::source_location where;
-  const char* name;  // "" when it has none; valid during the call only
+  const char* name;   // "" when it has none; valid during the call only
+  const void* owner;  // see spawn_request
   activity doing;
   wait_reason reason;  // where it waits
   std::int64_t since;  // steady ns: the begin of the wait, else the last time it was looked at
@@ -34,5 +34,8 @@ struct goroutine_facts {
 
 /// Calls `see` for each live goroutine, under a lock: `see` must not wait, start or end goroutines.
 void for_each_goroutine(const std::function<void(const goroutine_facts&)>& see);
+
+/// Those that `owner` counts. Throws std::bad_alloc.
+std::vector<goroutine_info> list_goroutines_of(const void* owner);
 
 }  // namespace downhaul::impl

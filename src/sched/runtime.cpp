@@ -89,29 +89,45 @@ std::size_t runtime::goroutines() const {
 
 std::uint64_t runtime::stalls() const noexcept { return core_->stalls(); }
 
+namespace {
+
+goroutine_info info_of(const impl::goroutine_facts& g, std::int64_t now) {
+  goroutine_info info{};
+  info.where = g.where;
+  info.name = g.name;
+  info.age = std::chrono::nanoseconds{std::max<std::int64_t>(0, now - g.since)};
+  switch (g.doing) {
+    case impl::activity::runnable:
+      info.doing = goroutine_info::state::runnable;
+      info.reason = "runnable";
+      break;
+    case impl::activity::running:
+      info.doing = goroutine_info::state::running;
+      info.reason = "running";
+      break;
+    case impl::activity::waiting:
+      info.doing = goroutine_info::state::waiting;
+      info.reason = impl::to_string(g.reason);
+      break;
+  }
+  return info;
+}
+
+}  // namespace
+
 std::vector<goroutine_info> list_goroutines() {
   std::vector<goroutine_info> list;
   const std::int64_t now = impl::steady_now_ns();
-  impl::for_each_goroutine([&](const impl::goroutine_facts& g) {
-    goroutine_info info{};
-    info.where = g.where;
-    info.name = g.name;
-    info.age = std::chrono::nanoseconds{std::max<std::int64_t>(0, now - g.since)};
-    switch (g.doing) {
-      case impl::activity::runnable:
-        info.doing = goroutine_info::state::runnable;
-        info.reason = "runnable";
-        break;
-      case impl::activity::running:
-        info.doing = goroutine_info::state::running;
-        info.reason = "running";
-        break;
-      case impl::activity::waiting:
-        info.doing = goroutine_info::state::waiting;
-        info.reason = impl::to_string(g.reason);
-        break;
-    }
-    list.push_back(std::move(info));
+  impl::for_each_goroutine(
+      [&](const impl::goroutine_facts& g) { list.push_back(info_of(g, now)); });
+  return list;
+}
+
+std::vector<goroutine_info> impl::list_goroutines_of(const void* owner) {
+  std::vector<goroutine_info> list;
+  const std::int64_t now = steady_now_ns();
+  for_each_goroutine([&](const goroutine_facts& g) {
+    if (g.owner == owner) list.push_back(info_of(g, now));
   });
   return list;
 }

@@ -146,18 +146,20 @@ goroutine* prepare_goroutine(const spawn_request& request) {
       request.size > goroutine::inline_closure || request.align > goroutine::inline_align;
   g.joined = false;
   g.boxed = boxed;
+  goroutine_label known_as;
   if (boxed || request.name != nullptr) [[unlikely]] {
-    char* name = nullptr;
     try {
-      name = copy_name(request.name);
+      known_as = goroutine_label{request.owner, request.name};
       if (boxed) ::new (g.storage) box{make_box(request)};
     } catch (...) {
-      delete[] name;
+      known_as.free();
       give_back(g, here);
       throw;
     }
-    g.name.store(name, std::memory_order_release);  // W [life]
+  } else {
+    known_as = goroutine_label{request.owner, nullptr};
   }
+  g.label.store(known_as, std::memory_order_release);  // W [life]
   g.set_life(life_state::prepared);
   return &g;
 }
@@ -181,6 +183,7 @@ void prepare_reserved(goroutine* reserved, const closure_ops& ops) noexcept {
   g.pins = 0;
   g.joined = false;
   g.boxed = false;
+  g.label.store({}, std::memory_order_release);  // W [life]
   g.set_life(life_state::prepared);
 }
 static_assert(size_of_reserved <= goroutine::inline_closure);

@@ -18,10 +18,12 @@
 
 #include <unistd.h>
 #include <cstdlib>
+#include <new>
+#include <string>
 
 #include "downhaul/impl/context_seam.hpp"
 #include "platform/fatal.hpp"
-#include "sched/last_words.hpp"
+#include "sched/registry.hpp"
 #include "sync/queue_lock.hpp"
 
 namespace downhaul {
@@ -99,22 +101,19 @@ void wait_group::abandoned() const noexcept {
   impl::write_number(STDERR_FILENO, static_cast<unsigned long long>(
                                         tasks(state_.load(std::memory_order_relaxed))));  // a text
   impl::write_text(STDERR_FILENO, " of its tasks run\n");
-  struct search {
-    const void* owner;
-    static void see(void* arg, impl::goroutine& g, std::uint32_t life) {
-      if (static_cast<impl::life_state>(life & 3) != impl::life_state::live) return;
-      // The tasks counted above are live; another that ends meanwhile may be misread, and the
-      // process aborts anyway.
-      const impl::closure_ops* const ops = g.closure;
-      if (ops == nullptr || ops->owner == nullptr) return;
-      if (ops->owner(g.closure_address()) != static_cast<search*>(arg)->owner) return;
-      impl::write_text(STDERR_FILENO, "\t");
-      impl::describe_goroutine(g, STDERR_FILENO);
-    }
-  };
-  search mine{this};
-  impl::for_each_block(&search::see, &mine);
+  list_tasks();
   std::abort();
+}
+
+void wait_group::list_tasks() const noexcept {
+  try {
+    std::string text;
+    for (const goroutine_info& g : impl::list_goroutines_of(this))
+      text += '\t' + to_string(g) + '\n';
+    impl::write_text(STDERR_FILENO, text.c_str());
+  } catch (const std::bad_alloc&) {
+    impl::write_text(STDERR_FILENO, "\t(no memory to list them)\n");
+  }
 }
 
 void wait_group::wait(const context& ctx) {

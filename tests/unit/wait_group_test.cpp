@@ -313,7 +313,7 @@ TEST(wait_group_death, names_the_lines_that_started_what_still_runs) {
         wg.~wait_group();
       },
       "fatal error: wait_group destroyed while 1 of its tasks run\n"
-      "\tgoroutine \"stuck\" started at .*wait_group_test.cpp:[0-9]+ [^\n]*\n$");
+      "\tgoroutine \"stuck\" .chan receive. started at .*wait_group_test.cpp:[0-9]+ [^\n]*\n$");
 }
 
 }  // namespace

@@ -27,8 +27,6 @@ class runtime_core;
 struct closure_ops {
   void (*run)(void* closure);               // may throw: see the rules for uncaught exceptions
   void (*destroy)(void* closure) noexcept;  // after run, or instead of it
-  /// Who waits for it, e.g. a wait_group, to find it in lists of goroutines; null: nobody.
-  const void* (*owner)(const void* closure) noexcept = nullptr;
 };
 
 struct spawn_request {
@@ -39,7 +37,8 @@ struct spawn_request {
   const char* name = nullptr;  // static storage or copied by sched; null: none
   std::size_t stack = 0;       // bytes; 0: the runtime's default
   bool pinned = false;
-  runtime_core* in = nullptr;  // null: the runtime current here
+  const void* owner = nullptr;  // who counts it, to find it in lists of goroutines; null: nobody
+  runtime_core* in = nullptr;   // null: the runtime current here
 };
 
 /// Allocates a goroutine with room for the closure. Throws std::bad_alloc.
