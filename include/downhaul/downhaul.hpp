@@ -11,6 +11,7 @@
 #include "downhaul/condition_variable.hpp"
 #include "downhaul/context.hpp"
 #include "downhaul/context_base.hpp"
+#include "downhaul/current_context.hpp"
 #include "downhaul/defer.hpp"
 #include "downhaul/error.hpp"
 #include "downhaul/fwd.hpp"

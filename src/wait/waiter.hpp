@@ -42,6 +42,10 @@
 #include "platform/mutex.hpp"
 #include "wait/wait_reason.hpp"
 
+namespace downhaul {
+class scoped_context;
+}
+
 namespace downhaul::impl {
 
 class waiter;
@@ -64,8 +68,12 @@ class release_queue {
   void run(source* last) noexcept;
 
  private:
-  bool running_ = false;
-  source* head_ = nullptr;  // the last one first
+  static constexpr std::uintptr_t idle = 0;
+  static constexpr std::uintptr_t running = 1;  // and nothing is queued
+
+  // One word, for each goroutine and each coroutine that waits has one: idle, running, or the source
+  // that was released last while it runs.
+  std::uintptr_t head_ = idle;
 };
 
 class waiter {
@@ -158,7 +166,8 @@ class waiter {
   }
 #endif
 
-  release_queue released;  // owned by the goroutine or thread itself
+  release_queue released;                 // owned by the goroutine or thread itself
+  const scoped_context* scope = nullptr;  // the same; the innermost
 
  private:
 #ifdef DOWNHAUL_CHECKED
