@@ -22,6 +22,7 @@
 #include "downhaul/pin.hpp"
 #include "downhaul/runtime.hpp"
 #include "downhaul/select.hpp"
+#include "downhaul/semaphore.hpp"
 #include "downhaul/shared_mutex.hpp"
 #include "downhaul/signal.hpp"
 #include "downhaul/sleep.hpp"

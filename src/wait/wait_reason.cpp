@@ -20,6 +20,7 @@ std::string_view to_string(wait_reason reason) noexcept {
     case wait_reason::once_call: return "sync.Once.Do";
     case wait_reason::condition_wait: return "sync.Cond.Wait";
     case wait_reason::wait_group_wait: return "sync.WaitGroup.Wait";
+    case wait_reason::semaphore_acquire: return "semaphore.Acquire";
     case wait_reason::blocking_call: return "blocking call";
     case wait_reason::callback_wait: return "callback wait";
     case wait_reason::pin_thread: return "pin";

@@ -26,6 +26,7 @@ enum class wait_reason : std::uint8_t {
   once_call,
   condition_wait,
   wait_group_wait,
+  semaphore_acquire,
   blocking_call,
   callback_wait,  // a registration's or timer's destructor waits for its running callback
   pin_thread,     // on its way to a thread of its own, or back
