@@ -16,6 +16,7 @@
 #include "downhaul/error.hpp"
 #include "downhaul/fwd.hpp"
 #include "downhaul/go.hpp"
+#include "downhaul/group.hpp"
 #include "downhaul/key.hpp"
 #include "downhaul/mutex.hpp"
 #include "downhaul/once.hpp"
