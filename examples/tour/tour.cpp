@@ -47,6 +47,11 @@ constexpr stop stops[] = {
     {"Functions that run when a context ends", "after_func"},
     {"A blocking call made cancellable", "blocking_call"},
     {"A pool guarded by a mutex and a condition", "connection_pool"},
+    {"Three backends, the first two answers, the third cancelled", "three_backends"},
+    {"A pipeline that stops on the first error", "stops_on_first_error"},
+    {"Workers that stop on SIGTERM within a grace", "stop_within_grace"},
+    {"A cache: one look-up for all who miss, and a refresh", "cache"},
+    {"A library function with and without a context", "with_and_without"},
     {"A million contexts cancelled by one call", "million_contexts", true},
     {"A million parked goroutines woken by one cancel", "million_goroutines", true},
 };
