@@ -113,13 +113,12 @@ class cancel_walk {
     const end_record& why = n.why();
     for (bool more = true; more;) {
       wake_list wake;
-      {
-        const lock_scope lock{n.mu_};
-        for (int left = batch; left > 0 && !n.observers_.empty(); --left) {
-          take(*n.observers_.pop_front(), why, wake);
-        }
-        more = !n.observers_.empty();
+      n.mu_.lock();
+      for (int left = batch; left > 0 && !n.observers_.empty(); --left) {
+        take(*n.observers_.pop_front(), why, wake);
       }
+      more = !n.observers_.empty();
+      more ? n.mu_.unlock_and_give_way() : n.mu_.unlock();
       wake.notify_all();
     }
   }

@@ -26,6 +26,8 @@ namespace {
 // About 4 us of pauses: less than a sleep and a wake cost (30 us), more than any section guarded
 // by a lock of this library. With one CPU the holder cannot run while we spin.
 constexpr int spins = 100;
+// About 60 us: what it takes to wake a thread, and some more.
+constexpr int pauses_for_sleepers = 1500;
 
 // Asks the kernel alone: the first to fight for a lock may hold others, and available_cpus() reads
 // files and allocates. A mask that does not fit has many CPUs.
@@ -50,6 +52,21 @@ void mutex::lock_slow() noexcept {
   // R [lock], pairs with the exchange in unlock. Taking the lock with 2 may cost one needless wake
   // later, and is what keeps a sleeper from being forgotten. Ends: each turn sleeps while held.
   while (word_.exchange(2, std::memory_order_acquire) != 0) futex_wait(word_, 2);
+}
+
+void mutex::unlock_and_give_way() noexcept {
+  // W [lock], read by the next holder's acquire
+  if (word_.exchange(0, std::memory_order_release) != 2) return;
+  wake_one(word_);
+  if (spins_here() == 0) {  // one CPU: he cannot run while we spin
+    ::sched_yield();
+    return;
+  }
+  // A hint: the lock has been taken. By whom does not matter, it was not by us.
+  for (int left = pauses_for_sleepers; left > 0; --left) {
+    if (word_.load(std::memory_order_relaxed) != 0) return;  // a hint, see above
+    cpu_pause();
+  }
 }
 
 void mutex::wake_one(std::atomic<std::uint32_t>& word) noexcept { futex_wake_one(word); }

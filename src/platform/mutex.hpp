@@ -49,6 +49,10 @@ class DOWNHAUL_CAPABILITY("mutex") mutex {
       wake_one(word_);
   }
 
+  /// For who is going to take it again at once, and again: if somebody sleeps, waits until he has come
+  /// in, or some 60 us. Without that the one who is awake would always be the first.
+  void unlock_and_give_way() noexcept DOWNHAUL_RELEASE();
+
   /// For who is about to free it and knows that nobody will come any more: returns when the last one
   /// has given it back.
   void await_free() noexcept {
@@ -133,15 +137,13 @@ class DOWNHAUL_CAPABILITY("mutex") ranked_mutex {
   }
 
   void unlock() noexcept DOWNHAUL_RELEASE() {
-#ifdef DOWNHAUL_CHECKED
-    // All before the exchange: afterwards the lock may be gone.
-    mutex_.expect_alive();
-    if constexpr (!std::is_void_v<Owner>) {
-      if (owner_ != nullptr) owner_->check_invariants();
-    }
-    note_unlocked(R);
-#endif
+    note_given_back();
     mutex_.unlock();
+  }
+
+  void unlock_and_give_way() noexcept DOWNHAUL_RELEASE() {
+    note_given_back();
+    mutex_.unlock_and_give_way();
   }
 
   void await_free() noexcept { mutex_.await_free(); }
@@ -155,6 +157,17 @@ class DOWNHAUL_CAPABILITY("mutex") ranked_mutex {
 #endif
 
  private:
+  // All that is done before the exchange: afterwards the lock may be gone.
+  void note_given_back() noexcept {
+#ifdef DOWNHAUL_CHECKED
+    mutex_.expect_alive();
+    if constexpr (!std::is_void_v<Owner>) {
+      if (owner_ != nullptr) owner_->check_invariants();
+    }
+    note_unlocked(R);
+#endif
+  }
+
   mutex mutex_;
 #ifdef DOWNHAUL_CHECKED
   Owner* owner_ = nullptr;

@@ -219,7 +219,8 @@ TEST_F(group, names_the_tasks_that_go_on_after_its_end) {
     });
     const auto contexts = dh::count_contexts();
     hands.advance(3s);
-    while (dh::count_contexts() == contexts) dh::yield();  // that of its patience, after it has spoken
+    while (dh::count_contexts() == contexts)
+      dh::yield();  // that of its patience, after it has spoken
     go_on.close();
     joining.wait();
   }
