@@ -139,13 +139,15 @@ class singleflight {
     }
     try {
       downhaul::go(
-          [in = state_, made, g = std::decay_t<F>(std::forward<F>(f))]() mutable {
+          [in = state_, made,
+           g = std::optional<std::decay_t<F>>{std::in_place, std::forward<F>(f)}]() mutable {
             try {
-              made->value.emplace(std::invoke(g, made->own.ctx));
+              made->value.emplace(std::invoke(*g, made->own.ctx));
             } catch (...) {
               made->failure = std::current_exception();
               impl::keep_reachable(made->failure);
             }
+            g.reset();  // before the callers go on: what it captured may refer to their locals
             in->land(made);
           },
           where);

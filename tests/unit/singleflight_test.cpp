@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "downhaul/runtime.hpp"
 #include "support/crew.hpp"
@@ -117,6 +118,29 @@ TEST_F(singleflight, may_go_while_an_f_that_was_left_still_runs) {
   }
   go_on.close();
   downhaul_test::await_no_goroutines();
+}
+
+// What f captured may refer to locals of the caller, whose end uses them.
+TEST_F(singleflight, f_is_destroyed_before_its_callers_go_on) {
+  struct uses_at_its_end {
+    explicit uses_at_its_end(bool& where) : used{&where} {}
+    uses_at_its_end(uses_at_its_end&& other) noexcept : used{std::exchange(other.used, nullptr)} {}
+    uses_at_its_end(const uses_at_its_end&) = delete;
+    uses_at_its_end& operator=(const uses_at_its_end&) = delete;
+    ~uses_at_its_end() {
+      if (used == nullptr) return;
+      dh::yield();  // whoever has been woken runs now
+      *used = true;
+    }
+    bool* used;
+  };
+  dh::runtime one{{.workers = 1}};
+  one.run([] {
+    flights same;
+    bool used = false;
+    same.run({}, "key", [end = uses_at_its_end{used}](const dh::context&) { return 1; });
+    EXPECT_TRUE(used);
+  });
 }
 
 TEST_F(singleflight, an_f_that_cannot_be_copied_fails_its_callers_and_nothing_stays) {
