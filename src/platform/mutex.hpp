@@ -50,7 +50,8 @@ class DOWNHAUL_CAPABILITY("mutex") mutex {
   }
 
   /// For who is going to take it again at once, and again: if somebody sleeps, waits until he has come
-  /// in, or some 60 us. Without that the one who is awake would always be the first.
+  /// in, or some 60 us. Without that the one who is awake would always be the first. The lock is looked
+  /// at after it was given back: the caller keeps it alive.
   void unlock_and_give_way() noexcept DOWNHAUL_RELEASE();
 
   /// For who is about to free it and knows that nobody will come any more: returns when the last one
