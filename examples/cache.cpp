@@ -9,6 +9,7 @@
 #include <iostream>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 
@@ -25,19 +26,24 @@ class cache {
   }
 
   std::string get(const dh::context& ctx, const std::string& name) {
-    {
-      const std::shared_lock lock{mutex_};
-      if (const auto it = entries_.find(name); it != entries_.end()) return it->second;
-    }
+    if (const auto known = find(name)) return *known;
     return missing_.run(ctx, name, [this, name](const dh::context& in) {
+      // Once more: the flight before this one may have ended between the miss and here.
+      if (const auto known = find(name)) return *known;
+      ++misses_;
       std::string found = look_up(in, name);
       const std::lock_guard lock{mutex_};
       return entries_[name] = found;
     });
   }
-  int look_ups() const { return look_ups_; }
+  int misses() const { return misses_; }
 
  private:
+  std::optional<std::string> find(const std::string& name) {
+    const std::shared_lock lock{mutex_};
+    const auto it = entries_.find(name);
+    return it != entries_.end() ? std::optional{it->second} : std::nullopt;
+  }
   std::string look_up(const dh::context& ctx, const std::string& name) {
     dh::sleep(ctx, 5ms);  // far away
     return name + " #" + std::to_string(++look_ups_);
@@ -55,7 +61,7 @@ class cache {
     }
   }
 
-  std::atomic<int> look_ups_{0};
+  std::atomic<int> look_ups_{0}, misses_{0};
   dh::shared_mutex mutex_;
   std::map<std::string, std::string> entries_;  // guarded by mutex_
   dh::singleflight<std::string, std::string> missing_;
@@ -69,7 +75,7 @@ int main() {
     callers.go([&] { weather.get(dh::background(), "Bergen"); });
   }
   callers.wait();
-  std::cout << "a hundred callers, " << weather.look_ups() << " look-up\n";
+  std::cout << "a hundred callers, " << weather.misses() << " look-up\n";
   while (weather.get(dh::background(), "Bergen") == "Bergen #1") dh::sleep(10ms);
   std::cout << "refreshed meanwhile\n";
 }
