@@ -124,6 +124,8 @@ class group {
   void wait(const context& caller, std::error_code& ec);
 
  private:
+  friend struct impl::coro_access;
+
   template <class F>
   struct task {
     group* of;

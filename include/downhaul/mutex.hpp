@@ -25,6 +25,10 @@
 
 namespace downhaul {
 
+namespace impl {
+struct coro_access;  // how coroutines wait for it
+}
+
 class mutex {
  public:
   constexpr mutex() noexcept = default;
@@ -60,6 +64,8 @@ class mutex {
   }
 
  private:
+  friend struct impl::coro_access;
+
   // The word, 0 when free and nobody waits:
   //   locked    set by who takes it, cleared by unlock; stays set when it is handed over
   //   queued    somebody may wait in queue_; set and cleared under the queue's lock
@@ -83,6 +89,8 @@ class mutex {
   /// False if `done` came first.
   bool lock_slow(impl::source* done) noexcept;
   bool lock_or_end(const context& ctx) noexcept;
+  /// For who cannot try again once he is woken: takes the lock, or hangs `node` to be handed it (false).
+  bool take_or_hang(impl::wait_node& node) noexcept;
   bool announce(std::uint32_t set, std::uint32_t clear) noexcept;
   void withdraw(impl::wait_node& node) noexcept;
   void unlock_slow() noexcept;

@@ -33,6 +33,10 @@
 
 namespace downhaul {
 
+namespace impl {
+struct coro_access;  // how coroutines wait for it
+}
+
 class wait_group {
  public:
   constexpr wait_group() noexcept = default;
@@ -102,6 +106,7 @@ class wait_group {
 
  private:
   friend class group;  // lists tasks that are late
+  friend struct impl::coro_access;
 
   // The word:  bits 32..63  unfinished tasks, signed   by add, done
   //            bit 0        waited: somebody waits     set by a waiter, cleared by the release
@@ -164,6 +169,9 @@ class wait_group {
   void release() noexcept;
   /// False if `done` came first.
   bool wait_slow(impl::source* done);
+  /// Its halves: hangs `node`, false if the counter is zero; and gives the wait up.
+  bool hang(impl::wait_node& node) noexcept;
+  void take_off(impl::wait_node& node) noexcept;
   [[noreturn]] void abandoned() const noexcept;
   void list_tasks() const noexcept;  // those that go() started, on stderr
 

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "chan/chan_core.hpp"
+#include "chan/chan_wait.hpp"
 #include "downhaul/error.hpp"
 #include "downhaul/impl/context_seam.hpp"
 #include "downhaul/impl/select_core.hpp"
@@ -26,6 +27,14 @@ namespace {
 
 enum class direction : bool { receive, send };
 
+inline void hang_locked(chan_core& c, wait_node& node, waiter& me, void* place, bool sends) noexcept
+    DOWNHAUL_REQUIRES(c.mu()) {
+  me.prepare();
+  node.who = &me;
+  node.slot = place;
+  sends ? c.enqueue_sender(node) : c.enqueue_receiver(node);
+}
+
 template <direction D>
 passed attempt(chan_core& c, void* place, waiter*& wake) noexcept DOWNHAUL_REQUIRES(c.mu()) {
   return D == direction::send ? c.send_locked(place, wake) : c.recv_locked(place, wake);
@@ -40,11 +49,8 @@ passed attempt(chan_core& c, void* place, waiter*& wake) noexcept DOWNHAUL_REQUI
                                  direction way) noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS {
   wait_node node;
   waiter& me = this_waiter();
-  me.prepare();
-  node.who = &me;
-  node.slot = place;
   const bool sends = way == direction::send;
-  sends ? c.enqueue_sender(node) : c.enqueue_receiver(node);
+  hang_locked(c, node, me, place, sends);
   me.park_and_unlock(c.mu(), sends ? wait_reason::chan_send : wait_reason::chan_receive);
   return node.ok ? passed::value : passed::closed;
 }
@@ -101,6 +107,29 @@ passed pass_or_end(source* s, const context& ctx, void* place) noexcept {
 }
 
 }  // namespace
+
+passed begin_pass(source* s, wait_node& node, waiter& me, void* place, bool sends) noexcept {
+  if (s == nullptr) {
+    me.prepare();  // nobody will ever notify
+    node.who = &me;
+    return passed::blocked;
+  }
+  if (s->kind() == source_kind::done) {
+    me.prepare();
+    node.who = &me;
+    return s->watch(node) ? passed::blocked : passed::closed;
+  }
+  chan_core& c = as_channel(s);
+  waiter* wake = nullptr;
+  passed p = passed::blocked;
+  {
+    const lock_scope lock{c.mu()};
+    p = sends ? c.send_locked(place, wake) : c.recv_locked(place, wake);
+    if (p == passed::blocked) hang_locked(c, node, me, place, sends);
+  }
+  if (wake != nullptr) wake->notify();
+  return p;
+}
 
 source* make_channel(std::ptrdiff_t capacity, const element_ops& ops) {
   return chan_core::make(capacity, ops);

@@ -63,6 +63,20 @@ class selection {
     return fired;
   }
 
+  int begin(waiter& me, wait_node& on_done) noexcept {
+    if (done_ != nullptr && done_->ready()) return context_ended;
+    const int fired = try_candidates<false>();
+    return fired != nothing_ready ? fired : hang(me, on_done);
+  }
+
+  // Takes every node but the winner's off its list. Returns the winner's index.
+  int end(const waiter& me, wait_node& on_done) noexcept {
+    const wait_node* const winner = me.winner();
+    const int index = take_off_losers(winner);
+    if (done_ != nullptr && winner != &on_done) done_->unwatch(on_done);
+    return winner == &on_done ? context_ended : index;
+  }
+
  private:
   // Tries the cases that may be ready in random order. Locked: all channels are, and what is found
   // is exact; otherwise each attempt locks its own.
@@ -145,8 +159,18 @@ class selection {
     for (std::size_t i = locked_; i-- > 0;) as_channel(scratch_.locks[i]).mu().unlock();
   }
 
-  int wait() noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS {
+  int wait() noexcept {
     waiter& me = this_waiter();
+    wait_node on_done;
+    const int fired = hang(me, on_done);
+    if (fired != select_waits) return fired;
+    const bool nobody = !has_nodes_ && done_ == nullptr;
+    me.park(nobody ? wait_reason::select_no_cases : wait_reason::select);
+    return end(me, on_done);
+  }
+
+  // Hangs all nodes, unless something is ready by now.
+  int hang(waiter& me, wait_node& on_done) noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS {
     lock_all();
     const int fired = try_candidates<true>();
     if (fired != nothing_ready) {
@@ -171,17 +195,9 @@ class selection {
       ops_[i]->sends ? c.enqueue_sender(node) : c.enqueue_receiver(node);
     }
     unlock_all();
-    wait_node on_done;
     on_done.who = &me;
     on_done.elect = true;
-    if (!decided_by_watching(me, on_done)) {
-      const bool nobody = !has_nodes_ && done_ == nullptr;
-      me.park(nobody ? wait_reason::select_no_cases : wait_reason::select);
-    }
-    const wait_node* const winner = me.winner();
-    const int index = take_off_losers(winner);
-    if (done_ != nullptr && winner != &on_done) done_->unwatch(on_done);
-    return winner == &on_done ? context_ended : index;
+    return decided_by_watching(me, on_done) ? end(me, on_done) : select_waits;
   }
 
   // From now on cases are gone through in random order.
@@ -211,11 +227,9 @@ class selection {
     return false;
   }
 
-  // Takes every node but the winner's off its list. Returns the winner's index.
   int take_off_losers(const wait_node* winner) noexcept {
     int index = nothing_ready;
-    for (std::size_t k = 0; k < n_; ++k) {
-      const std::size_t i = at(k);
+    for (std::size_t i = 0; i < n_; ++i) {
       if (ops_[i] == nullptr || ops_[i]->on == nullptr) continue;
       if (&ops_[i]->node == winner) {
         index = static_cast<int>(i);
@@ -243,6 +257,16 @@ class selection {
 int select_ops(select_op* const* ops, std::size_t n, select_mode mode, source* done,
                select_scratch scratch) noexcept {
   return selection{ops, n, done, scratch}.run(mode);
+}
+
+int begin_select(select_op* const* ops, std::size_t n, source* done, select_scratch scratch,
+                 waiter& me, wait_node& on_done) noexcept {
+  return selection{ops, n, done, scratch}.begin(me, on_done);
+}
+
+int end_select(select_op* const* ops, std::size_t n, source* done, const waiter& me,
+               wait_node& on_done) noexcept {
+  return selection{ops, n, done, {}}.end(me, on_done);
 }
 
 }  // namespace downhaul::impl

@@ -68,12 +68,12 @@ class goroutine_label {
 
 enum class life_state : std::uint32_t { free, prepared, live };
 
-class alignas(64) goroutine final : public waiter {
+class alignas(64) goroutine final : public running_waiter {
  public:
   static constexpr std::size_t inline_closure = 80;
   static constexpr std::size_t inline_align = 16;
 
-  goroutine() noexcept : waiter{goroutine_ops} {}
+  goroutine() noexcept : running_waiter{goroutine_ops} {}
 
   life_state state_of_life() const noexcept {
     return static_cast<life_state>(life.load(std::memory_order_relaxed) & 3);  // [life] own block
@@ -127,9 +127,11 @@ class alignas(64) goroutine final : public waiter {
   std::atomic<bool> on_cpu{false};        // for lists
   std::uint8_t pool = 0;                  // which of the core's stack pools
   bool boxed : 1 = false;                 // the closure is allocated: see spawn.cpp
-  bool canary : 1 = false;  // its stack has no guard: look at the pattern at each switch
-  bool joined : 1 = false;  // run() waits for its end; its closure is a run_closure
-  std::uint8_t pins = 0;    // nested pins, and one for go_options::pinned
+  bool canary : 1 = false;   // its stack has no guard: look at the pattern at each switch
+  bool joined : 1 = false;   // run() waits for its end; its closure is a run_closure
+  bool carries : 1 = false;  // it resumes coroutines; its closure is a carrier
+  bool watched : 1 = false;  // canary or carries: when it leaves there is more to do
+  std::uint8_t pins = 0;     // nested pins, and one for go_options::pinned
 
   // What its start and its end touch.
   goroutine* next = nullptr;               // the queue or free list it is on
@@ -149,6 +151,9 @@ class alignas(64) goroutine final : public waiter {
 #if !DOWNHAUL_ASAN && !DOWNHAUL_TSAN && !defined(DOWNHAUL_CHECKED)
 static_assert(sizeof(goroutine) <= 256);
 #endif
+
+/// The owner of carriers' goroutines, in place of who counts them: they are in no list.
+extern const char carriers;
 
 /// A chain of goroutines, linked by `next`.
 class goroutine_list {

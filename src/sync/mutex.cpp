@@ -104,6 +104,17 @@ bool mutex::lock_slow(impl::source* done) noexcept {
   }
 }
 
+bool mutex::take_or_hang(impl::wait_node& node) noexcept {
+  for (;;) {
+    if (try_take(0)) return true;
+    const lock_scope held{queue_lock_of(this)};
+    if (!announce(queued, 0)) continue;
+    node.slot = this;  // not null: to be handed over
+    queue_.push_back(node);
+    return false;
+  }
+}
+
 void mutex::withdraw(impl::wait_node& node) noexcept {
   const lock_scope held{queue_lock_of(this)};
   if (node.linked()) impl::wait_list::remove(node);
@@ -130,7 +141,7 @@ void mutex::unlock_slow() noexcept {
     next = impl::take_elected(queue_);
     const std::uint32_t none_left = queue_.empty() ? queued : 0;
     now = state_.load(std::memory_order_relaxed);  // flags: changed by holders and under this lock
-    hand_over = next != nullptr && (now & starving) != 0;
+    hand_over = next != nullptr && ((now & starving) != 0 || next->slot != nullptr);
     if (hand_over) {
       next->ok = true;
       state_.fetch_and(~none_left, std::memory_order_relaxed);  // [lock] a flag; notify orders

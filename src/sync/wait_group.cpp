@@ -55,25 +55,42 @@ void wait_group::release() noexcept {
   released.notify_all();
 }
 
+bool wait_group::hang(impl::wait_node& node) noexcept {
+  const lock_scope held{queue_lock_of(this)};
+  std::uint64_t now = state_.load(std::memory_order_acquire);  // W1 [count] pairs with D1, D3
+  while ((now & waited) == 0) {
+    if (now == 0) return false;
+    // W3 [count] the lock orders the link below; acquire for a failure: W1 again. Ends: each turn a
+    // task was added or ended.
+    if (state_.compare_exchange_weak(now, now | waited, std::memory_order_acquire,
+                                     std::memory_order_acquire))  // [count] as above
+      break;
+  }
+  waiters_.push_back(node);
+  return true;
+}
+
+void wait_group::take_off(impl::wait_node& node) noexcept {
+  const lock_scope held{queue_lock_of(this)};
+  if (!node.linked()) return;  // whoever has it releases the others too, and clears the mark
+  impl::wait_list::remove(node);
+  // The last to give up clears the mark, unless a task is on its way to D3 because of it.
+  std::uint64_t now = state_.load(std::memory_order_relaxed);  // the exchange decides
+  while (waiters_.empty() && (now & waited) != 0 && tasks(now) > 0) {
+    // [count] orders nothing: nobody was released. Ends: each turn the count has changed.
+    if (state_.compare_exchange_weak(now, now & ~waited, std::memory_order_relaxed,
+                                     std::memory_order_relaxed))  // [count] as above
+      break;
+  }
+}
+
 bool wait_group::wait_slow(impl::source* done) {
   impl::waiter& me = impl::this_waiter();
   impl::wait_node node;
   node.who = &me;
   node.elect = done != nullptr;
   me.prepare();
-  {
-    const lock_scope held{queue_lock_of(this)};
-    std::uint64_t now = state_.load(std::memory_order_acquire);  // W1 [count] pairs with D1, D3
-    while ((now & waited) == 0) {
-      if (now == 0) return true;
-      // W3 [count] the lock orders the link below; acquire for a failure: W1 again. Ends: each turn a
-      // task was added or ended.
-      if (state_.compare_exchange_weak(now, now | waited, std::memory_order_acquire,
-                                       std::memory_order_acquire))  // [count] as above
-        break;
-    }
-    waiters_.push_back(node);
-  }
+  if (!hang(node)) return true;
   if (impl::park_with_source(me, node, done, impl::wait_reason::wait_group_wait) ==
       impl::wait_result::woken) {
 #ifdef DOWNHAUL_CHECKED
@@ -83,16 +100,7 @@ bool wait_group::wait_slow(impl::source* done) {
 #endif
     return true;
   }
-  const lock_scope held{queue_lock_of(this)};
-  if (node.linked()) impl::wait_list::remove(node);
-  // The last to give up clears the mark, unless a task is on its way to D3 because of it.
-  std::uint64_t now = state_.load(std::memory_order_relaxed);  // the exchange decides
-  while (waiters_.empty() && (now & waited) != 0 && tasks(now) > 0) {
-    // [count] orders nothing: nobody was released. Ends: each turn the count has changed.
-    if (state_.compare_exchange_weak(now, now & ~waited, std::memory_order_relaxed,
-                                     std::memory_order_relaxed))  // [count] as above
-      break;
-  }
+  take_off(node);
   return false;
 }
 

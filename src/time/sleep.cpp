@@ -12,22 +12,11 @@
 #include "platform/futex.hpp"
 #include "platform/monotonic.hpp"
 #include "time/clock_state.hpp"
+#include "time/sleeper.hpp"
 #include "wait/context_wait.hpp"
 
 namespace downhaul::impl {
 namespace {
-
-struct sleeper : timer_entry {
-  sleeper() noexcept
-      : timer_entry{[](timer_entry& e, std::int64_t) noexcept {
-                      static_cast<sleeper&>(e).node.who->notify();
-                    },
-                    [](timer_entry& e) noexcept {
-                      auto& s = static_cast<sleeper&>(e);
-                      return !s.node.elect || s.node.who->try_win(s.node);
-                    }} {}
-  wait_node node;
-};
 
 // A plain thread needs no help to sleep.
 void sleep_thread(std::int64_t due) noexcept {

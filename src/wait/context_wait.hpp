@@ -21,4 +21,10 @@ enum class wait_result : std::uint8_t { woken, done };
 /// true when `done` is not null. `done` must be of kind done or channel, kept alive by the caller.
 wait_result park_with_source(waiter& w, wait_node& node, source* done, wait_reason why) noexcept;
 
+/// The first half, for a waiter that rests in another way: hangs `on_done` on `done`. False: it has
+/// ended already and is the winner, so that nobody will notify.
+bool watch_too(waiter& w, source& done, wait_node& on_done) noexcept;
+/// The second half, after the wait.
+wait_result unwatch_too(const waiter& w, source& done, wait_node& on_done) noexcept;
+
 }  // namespace downhaul::impl

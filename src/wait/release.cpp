@@ -26,7 +26,7 @@ void source::release(source* last) noexcept {
   thread_record& me = this_thread();
   // On the scheduler's stack there is no current waiter; what is released there is the library's
   // own, and the thread's own queue serves.
-  waiter& w = me.current != nullptr ? *me.current : me.self;
+  running_waiter& w = me.current != nullptr ? *me.current : me.self;
   w.released.run(last);
 }
 

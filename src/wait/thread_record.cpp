@@ -125,7 +125,7 @@ thread_record::thread_record() noexcept : self{thread_ops}, choice{random::strea
 }
 
 waiter& this_waiter() noexcept {
-  waiter* w = this_thread().current;
+  running_waiter* w = this_thread().current;
   if (w == nullptr) fatal("downhaul: wait on the scheduler's stack");
   return *w;
 }

@@ -33,17 +33,32 @@ namespace downhaul::impl {
 enum class tally : std::uint8_t { contexts, goroutines, timers, count };
 
 class worker;
+class coroutine;
+
+/// Free control blocks of coroutines.
+struct spare_coroutines {
+  coroutine* first = nullptr;
+  int count = 0;
+};
+/// Coroutines that go on, on this thread, when the call that woke them has let go of everything.
+struct woken_coroutines {
+  coroutine* first = nullptr;
+  coroutine* last = nullptr;  // meaningful while first is not null
+  bool resuming = false;      // further down this stack: that one takes them all
+};
 
 struct thread_record {
   thread_record() noexcept;
 
-  waiter self;                       // constant: this thread as a waiter
-  waiter* current = &self;           // the goroutine running here, self, or null: scheduler's stack
+  running_waiter self;               // constant: this thread as a waiter
+  running_waiter* current = &self;   // the goroutine running here, self, or null: scheduler's stack
   worker* at = nullptr;              // sched: the worker this thread is, if it is one
   downhaul::clock* clock = nullptr;  // time: the clock of the runtime running here; null: the real
   std::int64_t coarse_now = 0;       // sched: steady ns, refreshed now and then; 0: ask the system
   random choice;                     // for select and stealing on this thread
   spare_blocks blocks;               // for small objects that come and go
+  spare_coroutines coroutines;       // sched: control blocks
+  woken_coroutines woken;            // sched: of a plain thread
   bool external = true;              // sched: false for the runtime's own threads
   std::array<std::atomic<std::int64_t>, static_cast<std::size_t>(tally::count)> tallies{};
   thread_record* next_record = nullptr;  // all records; constant once published

@@ -25,6 +25,7 @@ std::string_view to_string(wait_reason reason) noexcept {
     case wait_reason::callback_wait: return "callback wait";
     case wait_reason::pin_thread: return "pin";
     case wait_reason::runtime_run: return "run";
+    case wait_reason::coroutine_end: return "coroutine end";
   }
   return "unknown";
 }

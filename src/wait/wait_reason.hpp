@@ -31,6 +31,7 @@ enum class wait_reason : std::uint8_t {
   callback_wait,  // a registration's or timer's destructor waits for its running callback
   pin_thread,     // on its way to a thread of its own, or back
   runtime_run,    // the caller of run()
+  coroutine_end,  // a coroutine is destroyed that somebody is waking
 };
 
 /// The text shown in lists of goroutines, e.g. "chan receive".

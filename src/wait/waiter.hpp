@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 the downhaul authors
 //
-// wait/waiter.hpp — who waits: a thread, a goroutine (and later a coroutine).
+// wait/waiter.hpp — who waits: a thread, a goroutine, a coroutine.
 //
 // Idea       A wait is: prepare(), hang nodes on sources, park(). A waker takes a node off a list
 //            under the source's lock, elects it if the waiter has several (try_win), fills it in,
@@ -59,6 +59,8 @@ struct waiter_ops {
   /// make_ready for the owners of all nodes of a chain, linked by `next`. Null: one by one, since
   /// the waiter may go on, and its node vanish, as soon as its state has changed.
   void (*make_all_ready)(list_node* first) noexcept = nullptr;
+  /// Called once after make_all_ready, when all of a loop have been told; may run user code.
+  void (*all_told)() noexcept = nullptr;
 };
 
 /// What was released while a release was under way here: see source::release.
@@ -166,8 +168,7 @@ class waiter {
   }
 #endif
 
-  release_queue released;                 // owned by the goroutine or thread itself
-  const scoped_context* scope = nullptr;  // the same; the innermost
+  const scoped_context* scope = nullptr;  // owned by the waiter itself; the innermost
 
  private:
 #ifdef DOWNHAUL_CHECKED
@@ -184,6 +185,14 @@ class waiter {
   std::atomic<wait_reason> reason_{wait_reason::none};  // written by the owner
   std::atomic<wait_node*> winner_{nullptr};             // [elect]
   const waiter_ops* const ops_;                         // constant
+};
+
+/// A goroutine or a thread: what runs code, also that of a coroutine.
+class running_waiter : public waiter {
+ public:
+  using waiter::waiter;
+
+  release_queue released;  // owned by the goroutine or thread itself
 };
 
 /// The goroutine running here, else this thread. Aborts on the scheduler's own stack, where nothing
@@ -211,6 +220,8 @@ class wake_list {
     head_ = nullptr;
     tail_ = &head_;
     wake_list together;
+    const waiter_ops* of = nullptr;  // of those in `together`
+    void (*all_told)() noexcept = nullptr;
     int chained = 0;
     while (n != nullptr) {
       auto& node = static_cast<wait_node&>(*n);
@@ -218,23 +229,29 @@ class wake_list {
       node.next = nullptr;
       waiter& who = *node.who;
       if (!who.end_wait()) continue;
-      if (who.ops().make_all_ready == nullptr) {
-        who.ops().make_ready(who);
+      const waiter_ops& ops = who.ops();
+      if (ops.make_all_ready == nullptr) {
+        ops.make_ready(who);
         continue;
       }
+      if (&ops != of || chained == most_together) {
+        if (of != nullptr) together.make_all_ready();
+        of = &ops;
+        chained = 0;
+        if (ops.all_told != nullptr) all_told = ops.all_told;
+      }
       together.push(node);
-      if (++chained < most_together && n != nullptr) continue;
-      together.make_all_ready();
-      chained = 0;
+      ++chained;
     }
-    if (!together.empty()) together.make_all_ready();
+    if (of != nullptr) together.make_all_ready();
+    if (all_told != nullptr) all_told();
   }
 
  private:
   // So that the first ones run while the last ones are being told.
   static constexpr int most_together = 256;
 
-  // One kind of waiter only has the function: goroutines.
+  // All of one kind.
   void make_all_ready() noexcept {
     list_node* const first = head_;
     head_ = nullptr;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 the downhaul authors
-"""Includes run down only: platform < wait < chan < time < context, sched < sync, signal < debug."""
+"""Includes run down only: platform < wait < chan < time < context, sched < sync, signal < coro < debug."""
 
 FLOORS = {
     "platform": 0,
@@ -11,7 +11,8 @@ FLOORS = {
     "sched": 4,
     "sync": 5,
     "signal": 5,
-    "debug": 6,
+    "coro": 6,
+    "debug": 7,
 }
 
 UMBRELLA = "include/downhaul/downhaul.hpp"

@@ -26,6 +26,7 @@ enum class select_mode : std::uint8_t { wait, try_only };
 
 inline constexpr int nothing_ready = -1;  // try_only
 inline constexpr int context_ended = -2;
+inline constexpr int select_waits = -3;  // begin_select
 
 /// Room to work in: one entry per case.
 struct select_scratch {
@@ -51,5 +52,14 @@ inline constexpr std::size_t most_select_cases = 65'536;
 /// The same op may stand there twice. The caller keeps all sources alive.
 int select_ops(select_op* const* ops, std::size_t n, select_mode mode, source* done,
                select_scratch scratch) noexcept;
+
+/// The first half of a select that waits, for a waiter that rests in another way than by park: as
+/// select_ops, or select_waits, and the nodes hang. `scratch` is needed during the call only.
+int begin_select(select_op* const* ops, std::size_t n, source* done, select_scratch scratch,
+                 waiter& me, wait_node& on_done) noexcept;
+/// The second half, after it was notified: takes the nodes off that lost, and says who has won.
+/// nothing_ready: nobody had, and now nobody will (of one that gives its wait up).
+int end_select(select_op* const* ops, std::size_t n, source* done, const waiter& me,
+               wait_node& on_done) noexcept;
 
 }  // namespace downhaul::impl
