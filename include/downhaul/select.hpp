@@ -223,16 +223,9 @@ consteval int position_of_otherwise() {
   return at;
 }
 
+/// After a select: hands over what passed, gives back what did not, calls the handler. Returns `fired`.
 template <class... Cases>
-int select_general(source* done, Cases&... cases) {
-  constexpr std::size_t n = sizeof...(Cases);
-  constexpr int on_otherwise = position_of_otherwise<Cases...>();
-  constexpr select_mode mode = on_otherwise < 0 ? select_mode::wait : select_mode::try_only;
-
-  std::array<select_op*, n + 1> ops{begin_case(cases)...};
-  typename select_scratch::of<n> scratch;
-  int fired = select_ops(ops.data(), n, mode, done, scratch.view());
-  if (fired == nothing_ready) fired = on_otherwise;
+int settle_cases(int fired, select_op* const* ops, Cases&... cases) {
   const bool refused = fired >= 0 && is_refused(ops[static_cast<std::size_t>(fired)]);
   // The losers first: what they own goes back before the winner's handler runs.
   std::exception_ptr thrown;
@@ -243,6 +236,19 @@ int select_general(source* done, Cases&... cases) {
   ((i++ == fired ? complete_case(cases) : void()), ...);
   if (thrown != nullptr) std::rethrow_exception(std::move(thrown));
   return fired;
+}
+
+template <class... Cases>
+int select_general(source* done, Cases&... cases) {
+  constexpr std::size_t n = sizeof...(Cases);
+  constexpr int on_otherwise = position_of_otherwise<Cases...>();
+  constexpr select_mode mode = on_otherwise < 0 ? select_mode::wait : select_mode::try_only;
+
+  std::array<select_op*, n + 1> ops{begin_case(cases)...};
+  typename select_scratch::of<n> scratch;
+  int fired = select_ops(ops.data(), n, mode, done, scratch.view());
+  if (fired == nothing_ready) fired = on_otherwise;
+  return settle_cases(fired, ops.data(), cases...);
 }
 
 template <class... Cases>

@@ -36,8 +36,21 @@ void worker::note_runs(goroutine& g, const thread_record& here) noexcept {
   track_mutexes(&g.mutexes);
 }
 
+// In a destructor that waits one does not know better.
+static void expect_no_coroutine(const goroutine& g, leaving how) noexcept {
+  if (!g.carries || how == leaving::yielded || how == leaving::ended) return;
+  if (g.reason() == wait_reason::callback_wait || g.reason() == wait_reason::coroutine_end) return;
+  if (carrier::of(const_cast<goroutine&>(g)).running == nullptr) return;
+  say({"fatal error: a coroutine blocks its worker (", to_string(g.reason()),
+       "): co_await the form for coroutines\n"});
+  say_place("it waits at", place::here());
+  describe_goroutine(g, 2);
+  std::abort();
+}
+
 void worker::note_leaves(const goroutine& g, leaving how) const noexcept {
   track_mutexes(nullptr);
+  expect_no_coroutine(g, how);
   const bool stays = kind == worker_kind::pinned && how != leaving::ended && how != leaving::moving;
   if (stays || g.mutexes.empty()) return;
   switch (how) {

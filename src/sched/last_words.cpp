@@ -11,6 +11,8 @@
 
 #include "platform/fatal.hpp"
 #include "platform/overflow.hpp"
+#include "sched/coroutine.hpp"
+#include "sched/ready_coroutines.hpp"
 #include "wait/thread_record.hpp"
 
 namespace downhaul::impl {
@@ -82,8 +84,14 @@ void install_last_words() noexcept {
 
 void describe_goroutine(const goroutine& g, int fd) noexcept {
   // The goroutine runs here or the process is about to end: what we read does not change.
-  const std::source_location where = g.where.load(std::memory_order_relaxed);  // see above
-  write_text(fd, "goroutine ");
+  std::source_location where = g.where.load(std::memory_order_relaxed);  // see above
+  const coroutine* const c = g.carries ? carrier::of(const_cast<goroutine&>(g)).running : nullptr;
+  if (c != nullptr && c->is_ticket()) {
+    write_text(fd, "in a coroutine that waited for something of downhaul\n");
+    return;
+  }
+  if (c != nullptr) where = c->where.load(std::memory_order_relaxed);  // see above
+  write_text(fd, c != nullptr ? "coroutine " : "goroutine ");
   if (const char* name = g.label.load(std::memory_order_relaxed).name()) {  // see above
     write_text(fd, "\"");
     write_text(fd, name);

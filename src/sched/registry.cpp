@@ -9,6 +9,7 @@
 #include "platform/sanitizer.hpp"
 #include "platform/stack_switch.hpp"
 #include "sched/abandon.hpp"
+#include "sched/coroutine.hpp"
 #include "sched/runtime_core.hpp"
 
 namespace downhaul::impl {
@@ -17,7 +18,28 @@ namespace {
 // Held while names are read or freed, so that a name that is seen stays.
 constinit ranked_mutex<rank::registry> names_mutex;
 
+// Of coroutines, which `see` then hears of.
+void show_coroutine(void* see, coroutine& c, std::uint32_t life) {
+  goroutine_facts facts{};
+  // R [life]: if the generation has not changed afterwards, they are one coroutine's.
+  facts.where = c.where.load(std::memory_order_acquire);                       // R [life]
+  const std::uintptr_t home = c.home.load(std::memory_order_acquire);          // R [life]
+  const std::uint32_t since = c.since.load(std::memory_order_acquire);         // R [life]
+  const std::uint32_t state = c.state_word().load(std::memory_order_acquire);  // a snapshot
+  facts.reason = c.reason();
+  if (c.life.load(std::memory_order_relaxed) >> 2 != life >> 2) return;  // [life] after the loads
+  facts.core = reinterpret_cast<const runtime_core*>(home);
+  facts.name = "";
+  facts.since = std::int64_t{since} << 20;
+  facts.doing = state == waiter::parked           ? activity::waiting
+                : (life & 3) == coroutine::on_cpu ? activity::running
+                                                  : activity::runnable;
+  (*static_cast<const std::function<void(const goroutine_facts&)>*>(see))(facts);
+}
+
 }  // namespace
+
+const char carriers{};
 
 goroutine_label::goroutine_label(const void* owner, const char* name) {
   if (name == nullptr) {
@@ -62,6 +84,7 @@ void for_each_goroutine(const std::function<void(const goroutine_facts&)>& see) 
         facts.since = g.since.load(std::memory_order_acquire);                     // R [life]
         facts.core = g.in.load(std::memory_order_acquire);                         // R [life]
         facts.owner = known_as.owner();
+        if (facts.owner == &carriers) return;
         facts.name = known_as.name() != nullptr ? known_as.name() : "";
         facts.reason = g.reason();
         facts.at = g.seen_at.load(std::memory_order_relaxed);  // a snapshot
@@ -75,6 +98,7 @@ void for_each_goroutine(const std::function<void(const goroutine_facts&)>& see) 
         (*static_cast<const std::function<void(const goroutine_facts&)>*>(arg))(facts);
       },
       const_cast<void*>(static_cast<const void*>(&see)));
+  for_each_coroutine(show_coroutine, const_cast<void*>(static_cast<const void*>(&see)));
 }
 
 void show_abandoned_to_leak_checker([[maybe_unused]] const runtime_core& core) noexcept {

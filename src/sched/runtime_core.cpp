@@ -278,6 +278,7 @@ void runtime_core::add_busy(int n) noexcept {
 void runtime_core::tell_to_stop() noexcept {
   pool_worker* asleep = nullptr;
   pool_worker* spare = nullptr;
+  coroutines.close();
   {
     const lock_scope held{mu_};
     stopping_ = true;

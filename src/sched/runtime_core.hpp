@@ -44,6 +44,7 @@
 #include "platform/mutex.hpp"
 #include "platform/stack.hpp"
 #include "sched/goroutine.hpp"
+#include "sched/ready_coroutines.hpp"
 #include "sched/worker.hpp"
 
 namespace downhaul::impl {
@@ -108,6 +109,8 @@ class runtime_core {
   /// Gives the calling thread, which runs goroutines from now on, the signal mask of the thread that
   /// made the runtime. It was perhaps started by a thread of the library that blocks all.
   void take_signal_mask() const noexcept;
+
+  ready_coroutines coroutines{*this};
 
   bool is_default() const noexcept { return default_; }
   int workers() const noexcept {

@@ -145,6 +145,7 @@ goroutine* prepare_goroutine(const spawn_request& request) {
   const bool boxed =
       request.size > goroutine::inline_closure || request.align > goroutine::inline_align;
   g.joined = false;
+  g.carries = false;
   g.boxed = boxed;
   goroutine_label known_as;
   if (boxed || request.name != nullptr) [[unlikely]] {
@@ -182,6 +183,7 @@ void prepare_reserved(goroutine* reserved, const closure_ops& ops) noexcept {
   g.pool = 0;
   g.pins = 0;
   g.joined = false;
+  g.carries = false;
   g.boxed = false;
   g.label.store({}, std::memory_order_release);  // W [life]
   g.set_life(life_state::prepared);
@@ -206,6 +208,14 @@ void start_goroutine(goroutine* prepared) noexcept {
   if (g.pins != 0) [[unlikely]]
     return g.core().start_pinned(g);
   if (here != nullptr) return here->push_next(g);
+  g.core().make_runnable(g, me);
+}
+
+void start_carrier_goroutine(goroutine* prepared) noexcept {
+  thread_record& me = this_thread();
+  goroutine& g = *prepared;
+  g.carries = true;
+  g.set_life(life_state::live);
   g.core().make_runnable(g, me);
 }
 

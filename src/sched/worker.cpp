@@ -177,8 +177,8 @@ goroutine* pool_worker::next() noexcept {
 }
 
 void pool_worker::settle(goroutine& g, leaving how) noexcept {
-  if (g.canary && !canary_intact(*g.run.on)) [[unlikely]]
-    die_of_overflow(g);
+  if (g.watched) [[unlikely]]
+    how = look_closer(g, how);
   switch (how) {
     case leaving::parked:
       g.since.store(now, std::memory_order_relaxed);  // for lists
@@ -193,6 +193,18 @@ void pool_worker::settle(goroutine& g, leaving how) noexcept {
     case leaving::ended: finish(g); return;
     case leaving::moving: core->move(g); return;
   }
+}
+
+// On another stack than that of `g`, which is not to be run by anybody before it is settled.
+leaving pool_worker::look_closer(goroutine& g, leaving how) noexcept {
+  if (g.canary && !canary_intact(*g.run.on)) die_of_overflow(g);
+  if (!g.carries || how == leaving::yielded || how == leaving::ended) return how;
+  if (how == leaving::locked) {
+    unlock_held();  // what comes takes long
+    how = leaving::parked;
+  }
+  core->coroutines.leaves_service(g);
+  return how;
 }
 
 void worker::unlock_held() noexcept DOWNHAUL_NO_THREAD_SAFETY_ANALYSIS { to_unlock->unlock(); }
@@ -213,6 +225,7 @@ void pool_worker::bind(goroutine& g) noexcept {
     if (s == nullptr) fatal("out of memory: no stack for a goroutine");
   }
   g.canary = s->guard == guard_kind::canary;
+  g.watched = g.canary || g.carries;
   make_execution(g.run, *s, goroutine_entry, &g);
 }
 
@@ -224,7 +237,8 @@ void pool_worker::finish(goroutine& g) noexcept {
   } else {
     core->pool(g.pool).release(s);
   }
-  count(*me, tally::goroutines, -1);
+  if (!g.carries) [[likely]]
+    count(*me, tally::goroutines, -1);
   forget(g);
   blocks.give(g);
   --held_refs;

@@ -89,6 +89,9 @@ struct run_closure {
   void operator()() const { body(arg); }
 };
 
+/// As start_goroutine, for one that resumes coroutines. It is not counted.
+void start_carrier_goroutine(goroutine* prepared) noexcept;
+
 /// Where a goroutine's stack begins and where it returns to when it ends.
 execution& goroutine_entry(void* goroutine_block);
 
@@ -160,6 +163,7 @@ class alignas(64) pool_worker final : public worker {
   goroutine* look_around(bool first) noexcept;
   goroutine* rob(pool_worker& victim) noexcept;
   void judge_robbery() noexcept;
+  leaving look_closer(goroutine& g, leaving how) noexcept;
   void bind(goroutine& g) noexcept;
   void finish(goroutine& g) noexcept;
   void serve_clock() noexcept;

@@ -67,6 +67,8 @@ class incoming {
     const owned element{*this};
     return std::optional<T>{std::in_place, std::move(*element.get())};
   }
+  /// Destroys it instead.
+  void drop() noexcept { const owned element{*this}; }
   /// The same into `to`, which need not be assignable.
   void take(std::optional<T>& to) {
     const owned element{*this};

@@ -6,7 +6,8 @@
 // A case has a begin(), which names its source anew and says where the element is, and after the
 // select one of complete(), if it fired, which takes the element and calls the handler, and
 // abandon(), if it did not. Before begin() it can be asked whether it waits (impl/glance.hpp); if all
-// do, miss() ends a select that does not, instead of begin() and abandon().
+// do, miss() ends a select that does not, instead of begin() and abandon(). drop() is complete() for
+// one whose select has been destroyed meanwhile: it lets go of the element.
 #pragma once
 
 #include <concepts>
@@ -140,6 +141,7 @@ class received {
   void take(bool ok) {
     if (ok) in_.take(value_);
   }
+  void drop() noexcept { in_.drop(); }
   value_type& value() noexcept { return value_; }
 
  private:
@@ -153,6 +155,7 @@ class received<void> {
   void* slot() noexcept { return nullptr; }
   void reset() noexcept { value_ = false; }
   void take(bool ok) noexcept { value_ = ok; }
+  void drop() noexcept {}
   value_type& value() noexcept { return value_; }
 
  private:
@@ -209,6 +212,9 @@ class recv_case : public case_base {
   /// Instead of begin() and complete(), where it is over.
   void complete_over() { finish(false); }
   void abandon() noexcept {}
+  void drop() noexcept {
+    if (op_.passed()) received_.drop();
+  }
 
  private:
   struct nothing {};
@@ -273,6 +279,9 @@ class send_case : public case_base {
     if constexpr (!std::is_same_v<F, no_handler>) std::invoke(f_);
   }
   void abandon() noexcept(noexcept(out_.give_back())) { out_.give_back(); }
+  void drop() noexcept {
+    if (op_.passed()) out_.taken();
+  }
 
  private:
   source_ref<source> to_;
