@@ -32,6 +32,7 @@
 #include "downhaul/impl/coro_resume.hpp"
 #include "downhaul/impl/coro_select.hpp"
 #include "downhaul/impl/coro_sleep.hpp"
+#include "downhaul/impl/coro_sync.hpp"
 #include "downhaul/select.hpp"
 #include "downhaul/task.hpp"
 
@@ -169,6 +170,56 @@ template <class Duration>
 [[nodiscard]] auto async_sleep_until(
     const context& ctx, std::chrono::time_point<std::chrono::steady_clock, Duration> t) noexcept {
   return impl::sleep_awaiter{impl::to_ns(t), true, impl::ending{&ctx}};
+}
+
+// --- wait groups, groups, locks ---
+
+/// Goes on when the counter is zero.
+[[nodiscard]] inline auto async_wait(wait_group& wg) noexcept {
+  return impl::wait_awaiter{wg, impl::ending{}};
+}
+/// Cancellation: throws context_error if `ctx` has ended, or ends first; the tasks go on running.
+[[nodiscard]] inline auto async_wait(const context& ctx, wait_group& wg) noexcept {
+  return impl::wait_awaiter{wg, impl::ending{&ctx}};
+}
+/// Cancellation: sets `ec` to ctx.err(); cleared when the counter was zero.
+[[nodiscard]] inline auto async_wait(const context& ctx, wait_group& wg,
+                                     std::error_code& ec) noexcept {
+  return impl::wait_awaiter{wg, impl::ending{&ctx, &ec}};
+}
+
+/// As group::wait: when all tasks have ended, throws the first failure if there was one. It does not
+/// say which tasks are late.
+[[nodiscard]] inline auto async_wait(group& g) noexcept {
+  return impl::group_awaiter{g, impl::ending{}};
+}
+[[nodiscard]] inline auto async_wait(const context& ctx, group& g) noexcept {
+  return impl::group_awaiter{g, impl::ending{&ctx}};
+}
+[[nodiscard]] inline auto async_wait(const context& ctx, group& g, std::error_code& ec) noexcept {
+  return impl::group_awaiter{g, impl::ending{&ctx, &ec}};
+}
+
+/// Returns a std::unique_lock that holds it. One that has to wait is handed the lock in its turn.
+[[nodiscard]] inline auto async_lock(mutex& m) noexcept {
+  return impl::lock_awaiter{m, impl::ending{}};
+}
+/// Cancellation: throws context_error if `ctx` has ended, or ends first; then it is not locked.
+[[nodiscard]] inline auto async_lock(const context& ctx, mutex& m) noexcept {
+  return impl::lock_awaiter{m, impl::ending{&ctx}};
+}
+/// Cancellation: sets `ec` to ctx.err() instead, and returns a lock that does not hold it.
+[[nodiscard]] inline auto async_lock(const context& ctx, mutex& m, std::error_code& ec) noexcept {
+  return impl::lock_awaiter{m, impl::ending{&ctx, &ec}};
+}
+
+// --- calls that block ---
+
+/// Runs f() on a thread with a full-size stack; its result or exception is that of the co_await. Throws
+/// std::system_error when no thread can be had. A coroutine that is destroyed meanwhile waits for f.
+template <std::invocable F>
+[[nodiscard]] auto async_blocking(F&& f) noexcept {
+  return impl::blocking_awaiter<std::remove_reference_t<F>>{f};
 }
 
 }  // namespace downhaul

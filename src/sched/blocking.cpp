@@ -12,13 +12,17 @@
 // Lock order  the cache's lock and a job's lock are leaves.
 #include "downhaul/blocking.hpp"
 
+#include <memory>
 #include <mutex>
+#include <new>
 #include <type_traits>
 
+#include "downhaul/impl/coro_blocking.hpp"
 #include "platform/fork.hpp"
 #include "platform/futex.hpp"
 #include "platform/monotonic.hpp"
 #include "platform/mutex.hpp"
+#include "sched/coroutine.hpp"
 #include "sched/deadlock.hpp"
 #include "sched/runtime_core.hpp"
 #include "sched/threads.hpp"
@@ -57,17 +61,22 @@ class job {
     w.prepare();
     node.who = &w;
     node.elect = done != nullptr;
-    {
-      const lock_scope held{mu_};
-      if (finished_) return wait_result::woken;
-      waiting_ = &node;
-    }
+    if (!hang(node)) return wait_result::woken;
     const wait_result result = park_with_source(w, node, done, wait_reason::blocking_call);
-    if (result == wait_result::done) {
-      const lock_scope held{mu_};
-      waiting_ = nullptr;
-    }
+    if (result == wait_result::done) take_off();
     return result;
+  }
+
+  /// For who does not park: hangs `node`, or false if it has finished; and takes it off.
+  bool hang(wait_node& node) noexcept {
+    const lock_scope held{mu_};
+    if (finished_) return false;
+    waiting_ = &node;
+    return true;
+  }
+  void take_off() noexcept {
+    const lock_scope held{mu_};
+    waiting_ = nullptr;
   }
 
   job* next = nullptr;  // guarded by the cache's lock
@@ -234,6 +243,52 @@ void run_blocking(const context& ctx, const blocking_call& call, const blocking_
   }
   stop.wait(nullptr);
   task.wait(nullptr);
+}
+
+// --- for coroutines ---
+
+static_assert(sizeof(job) <= blocking_wait::room && alignof(job) <= 8);
+
+static job& job_of(blocking_wait& w) noexcept {
+  return *std::launder(reinterpret_cast<job*>(w.place_of_job));
+}
+
+bool suspend_blocking(blocking_wait& w, const blocking_call& call, std::coroutine_handle<> h,
+                      coroutine* root, resume_on where) {
+  coroutine& me = begin_wait(h, root, where);
+  job& task = *::new (static_cast<void*>(w.place_of_job)) job{call, home_here()};
+  try {
+    start_help(task);
+  } catch (...) {
+    std::destroy_at(&task);
+    end_wait(me);
+    throw;
+  }
+  w.node.who = &me;
+  w.node.elect = me.is_ticket();
+  me.prepare();
+  if (task.hang(w.node)) {
+    w.waits = true;
+    return commit_wait(me, wait_reason::blocking_call);
+  }
+  std::destroy_at(&task);
+  end_wait(me);
+  return false;
+}
+
+void resume_blocking(blocking_wait& w) noexcept {
+  if (!w.waits) return;
+  w.waits = false;
+  std::destroy_at(&job_of(w));
+  end_wait(static_cast<coroutine&>(*w.node.who));
+}
+
+void abandon_blocking(blocking_wait& w) noexcept {
+  job& task = job_of(w);
+  task.take_off();
+  give_wait_up(static_cast<coroutine&>(*w.node.who));
+  task.wait(nullptr);  // it uses the frame
+  std::destroy_at(&task);
 }
 
 }  // namespace downhaul::impl

@@ -183,6 +183,12 @@ void wake_coroutines(list_node* first) noexcept {
 
 void cannot_park(waiter&, mutex*) noexcept { fatal("downhaul: a coroutine has no stack to park"); }
 
+void give_ticket(coroutine& ticket) noexcept {
+  runtime_core* const core = ticket.core();
+  give_coroutine(ticket);
+  if (core != nullptr) let_go(*core, this_thread());
+}
+
 // R1. False: it was destroyed meanwhile, and the ticket is given back.
 bool claim(coroutine& ticket) noexcept {
   std::uintptr_t fate = coroutine::ready;
@@ -191,7 +197,7 @@ bool claim(coroutine& ticket) noexcept {
                                             std::memory_order_acquire)) {  // [fate]
     return true;
   }
-  give_coroutine(ticket);
+  give_ticket(ticket);
   return false;
 }
 
@@ -310,14 +316,16 @@ coroutine& begin_wait(std::coroutine_handle<> h, coroutine* root, resume_on wher
     return *root;
   }
   abort_if_forked();
-  // First what may throw.
-  const std::uintptr_t home =
-      where.is_runtime() ? reinterpret_cast<std::uintptr_t>(&core_here(this_thread()))
-                         : reinterpret_cast<std::uintptr_t>(where.to()) | coroutine::elsewhere;
+  thread_record& me = this_thread();
+  runtime_core* const core = where.is_runtime() ? &core_here(me) : nullptr;
   coroutine& ticket = take_coroutine();
+  if (core != nullptr) hold(*core, me);
   ticket.set_life(coroutine::ticket);
   ticket.handle = h;
-  ticket.home.store(home, std::memory_order_relaxed);                  // published by the sources
+  ticket.home.store(core != nullptr
+                        ? reinterpret_cast<std::uintptr_t>(core)
+                        : reinterpret_cast<std::uintptr_t>(where.to()) | coroutine::elsewhere,
+                    std::memory_order_relaxed);                        // published by the sources
   ticket.fate().store(coroutine::waiting, std::memory_order_relaxed);  // [fate] the same
   return ticket;
 }
@@ -338,7 +346,7 @@ bool commit_wait(coroutine& me, wait_reason why) noexcept {
 
 void end_wait(coroutine& me) noexcept {
   if (me.is_ticket()) {
-    give_coroutine(me);
+    give_ticket(me);
   } else {
     me.set_reason(wait_reason::none);
   }
@@ -346,7 +354,7 @@ void end_wait(coroutine& me) noexcept {
 
 bool give_wait_up(coroutine& ticket) noexcept {
   if (ticket.winner() == nullptr) {
-    give_coroutine(ticket);
+    give_ticket(ticket);
     return false;
   }
   waiter& me = this_waiter();
@@ -356,7 +364,7 @@ bool give_wait_up(coroutine& ticket) noexcept {
       ticket.fate().exchange(reinterpret_cast<std::uintptr_t>(&me), std::memory_order_acq_rel);
   if (fate == coroutine::waiting) {
     me.park(wait_reason::coroutine_end);
-    give_coroutine(ticket);
+    give_ticket(ticket);
   }
   return true;
 }

@@ -80,8 +80,8 @@ class coroutine final : public waiter {
 
   coroutine* next = nullptr;       // the queue or free list it is on
   std::coroutine_handle<> handle;  // what to resume; written by the one who suspends
-  /// Under [life]. go's: its runtime, to which it holds a reference. A ticket's: a runtime, or an
-  /// executor or nothing | elsewhere.
+  /// Under [life]. A runtime, to which it holds a reference; or of a ticket an executor, or nothing,
+  /// | elsewhere.
   std::atomic<std::uintptr_t> home{0};
   std::atomic<std::source_location> where{};  // under [life]; go's
   std::atomic<std::uintptr_t> word{0};        // go's: what it keeps. A ticket's: [fate]

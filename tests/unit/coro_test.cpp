@@ -194,13 +194,13 @@ TEST_F(coro, receives_from_a_timer) {
 
 TEST_F(coro, many_talk_in_a_ring) {
   constexpr int members = 100;
-  const int turns = downhaul_test::rounds(1'000);
+  constexpr int turns = downhaul_test::rounds(1'000);
   std::vector<dh::chan<int>> links;
   for (int i = 0; i < members; ++i) links.push_back(dh::make_chan<int>());
   const auto last = dh::make_chan<int>(1);
   for (int i = 0; i < members; ++i) {
     dh::go([in = links[static_cast<std::size_t>(i)],
-            out = links[static_cast<std::size_t>((i + 1) % members)], last, turns]() -> dh::task<> {
+            out = links[static_cast<std::size_t>((i + 1) % members)], last]() -> dh::task<> {
       for (;;) {
         const std::optional<int> v = co_await dh::async_recv(in);
         if (!v) co_return;
