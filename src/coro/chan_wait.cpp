@@ -53,8 +53,9 @@ passed resume_chan(chan_wait& w) noexcept {
 
 bool abandon_chan(chan_wait& w) noexcept {
   if (w.phase != wait_phase::waits) return false;
-  if (w.on != nullptr) w.on->unwatch(w.node);
-  const bool won = give_wait_up(who_waits(w));
+  coroutine& me = who_waits(w);
+  if (stop_waiting(me) == nullptr && w.on != nullptr) w.on->unwatch(w.node);
+  const bool won = give_wait_up(me);
   if (w.on != nullptr) w.on->unref();
   return won && w.node.ok;
 }

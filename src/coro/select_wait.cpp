@@ -29,6 +29,7 @@ int resume_select(select_wait& w, select_ops_view cases) noexcept {
 
 int abandon_select(select_wait& w, select_ops_view cases) noexcept {
   if (w.phase != wait_phase::waits) return nothing_ready;
+  stop_waiting(*w.who);
   const int fired = end_select(cases.ops, cases.n, w.done, *w.who, w.on_done);
   return give_wait_up(*w.who) ? fired : nothing_ready;
 }

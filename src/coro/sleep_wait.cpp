@@ -61,8 +61,9 @@ bool resume_sleep(sleep_wait& w) noexcept {
 void abandon_sleep(sleep_wait& w) noexcept {
   if (w.phase != wait_phase::waits) return;
   sleeper& s = entry_of(w);
-  w.on->disarm(s);
-  if (w.done != nullptr) w.done->unwatch(w.on_done);
+  const wait_node* const winner = stop_waiting(*w.who);
+  if (winner != &s.node) w.on->disarm(s);
+  if (w.done != nullptr && winner != &w.on_done) w.done->unwatch(w.on_done);
   give_wait_up(*w.who);
   std::destroy_at(&s);
 }

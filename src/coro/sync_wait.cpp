@@ -51,11 +51,11 @@ bool resume_from(queue_wait& w, TakeOff take_off) noexcept {
 template <class TakeOff>
 bool abandon_on(queue_wait& w, TakeOff take_off) noexcept {
   auto& me = static_cast<coroutine&>(*w.node.who);
-  take_off();
-  if (w.done != nullptr) w.done->unwatch(w.on_done);
-  const bool woken = me.winner() == &w.node;
+  const wait_node* const winner = stop_waiting(me);
+  if (winner != &w.node) take_off();
+  if (w.done != nullptr && winner != &w.on_done) w.done->unwatch(w.on_done);
   give_wait_up(me);
-  return woken;
+  return winner == &w.node;
 }
 
 }  // namespace

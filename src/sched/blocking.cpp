@@ -285,8 +285,9 @@ void resume_blocking(blocking_wait& w) noexcept {
 
 void abandon_blocking(blocking_wait& w) noexcept {
   job& task = job_of(w);
-  task.take_off();
-  give_wait_up(static_cast<coroutine&>(*w.node.who));
+  auto& me = static_cast<coroutine&>(*w.node.who);
+  if (stop_waiting(me) == nullptr) task.take_off();
+  give_wait_up(me);
   task.wait(nullptr);  // it uses the frame
   std::destroy_at(&task);
 }

@@ -90,6 +90,9 @@ void let_go(runtime_core& core, const thread_record& me) noexcept {
   }
 }
 
+// Wins the election for who is destroyed, and hangs nowhere.
+constinit wait_node nobody;
+
 // --- waking ---
 
 // A plain thread of the user's, where it is clear that no lock is held and no stack is short.
@@ -352,8 +355,12 @@ void end_wait(coroutine& me) noexcept {
   }
 }
 
+const wait_node* stop_waiting(coroutine& ticket) noexcept {
+  return ticket.try_win(nobody) ? nullptr : ticket.winner();
+}
+
 bool give_wait_up(coroutine& ticket) noexcept {
-  if (ticket.winner() == nullptr) {
+  if (ticket.winner() == &nobody) {
     give_ticket(ticket);
     return false;
   }

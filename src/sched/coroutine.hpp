@@ -108,8 +108,10 @@ coroutine& begin_wait(std::coroutine_handle<> h, coroutine* root, resume_on wher
 bool commit_wait(coroutine& me, wait_reason why) noexcept;
 /// It goes on, or never waited: what was taken for the wait is given back.
 void end_wait(coroutine& me) noexcept;
-/// A ticket whose frame is being destroyed, with all nodes off their lists. Returns when nobody will
-/// touch these any more. True: a waker had won.
+/// The frame of a ticket is being destroyed. First: from here on nobody wins any more; the winner, if
+/// there is one, whose waker has taken it off its list. The caller takes off all others.
+const wait_node* stop_waiting(coroutine& ticket) noexcept;
+/// Then: returns when nobody will touch a node any more. True: a waker had won.
 bool give_wait_up(coroutine& ticket) noexcept;
 
 /// Resumes it, on this thread. What runs here is the carrier `by`, or (null) a plain thread.

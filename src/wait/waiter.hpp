@@ -30,7 +30,8 @@
 // [elect]  winner: null → the node that fires
 //   Reset by the owner in prepare(), before any node is published (the sources' locks publish it).
 //   try_win runs under the lock of the source whose list the node is on, hence never after the
-//   owner has unlinked all nodes. acq_rel CAS; read by the owner after park.
+//   owner has unlinked all nodes. acq_rel CAS; read by the owner after park. A coroutine that is
+//   destroyed while it waits elects a node that hangs nowhere: then no other wins.
 //   Model: tests/models/winner_election.pml
 #pragma once
 

@@ -5,9 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <thread>
@@ -17,6 +15,7 @@
 #include "downhaul/coro.hpp"
 #include "platform/cpu.hpp"
 #include "support/crew.hpp"
+#include "support/hand_executor.hpp"
 #include "support/leaves_nothing.hpp"
 #include "support/parked.hpp"
 #include "support/plain_coroutine.hpp"
@@ -24,6 +23,7 @@
 #include "wait/thread_record.hpp"
 
 namespace dh = downhaul;
+using downhaul_test::hand_executor;
 using downhaul_test::plain_coroutine;
 using namespace std::chrono_literals;
 
@@ -34,34 +34,6 @@ class coro_foreign : public downhaul_test::leaves_nothing {};
 void await_end(const plain_coroutine& c) {
   downhaul_test::wait_until([&] { return c.done(); });
 }
-
-// Runs what is posted when the test says so.
-class hand_executor final : public dh::resume_executor {
- public:
-  void post(dh::resumption r) noexcept override {
-    const std::lock_guard held{mutex_};
-    queue_.push_back(r);
-  }
-  bool run_one() {
-    std::optional<dh::resumption> next;
-    {
-      const std::lock_guard held{mutex_};
-      if (queue_.empty()) return false;
-      next = queue_.front();
-      queue_.pop_front();
-    }
-    (*next)();
-    return true;
-  }
-  std::size_t waiting() {
-    const std::lock_guard held{mutex_};
-    return queue_.size();
-  }
-
- private:
-  std::mutex mutex_;
-  std::deque<dh::resumption> queue_;
-};
 
 TEST_F(coro_foreign, awaits_everything_that_ours_awaits) {
   const auto in = dh::make_chan<int>();

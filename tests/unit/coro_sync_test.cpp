@@ -10,6 +10,7 @@
 
 #include "downhaul/coro.hpp"
 #include "support/crew.hpp"
+#include "support/hand_executor.hpp"
 #include "support/leaves_nothing.hpp"
 #include "support/parked.hpp"
 #include "support/plain_coroutine.hpp"
@@ -161,11 +162,7 @@ TEST_F(coro_sync, destroyed_while_it_waits_leaves_locks_and_groups_in_order) {
 }
 
 TEST_F(coro_sync, destroyed_with_a_lock_that_was_handed_over_unlocks_it) {
-  class never_runs final : public dh::resume_executor {
-   public:
-    void post(dh::resumption r) noexcept override { kept.emplace(r); }
-    std::optional<dh::resumption> kept;
-  } exec;
+  downhaul_test::hand_executor exec;
   dh::mutex m;
   m.lock();
   const auto locks = [&]() -> plain_coroutine {
@@ -178,7 +175,7 @@ TEST_F(coro_sync, destroyed_with_a_lock_that_was_handed_over_unlocks_it) {
   }
   EXPECT_TRUE(m.try_lock());
   m.unlock();
-  (*exec.kept)();
+  EXPECT_TRUE(exec.run_one());
 }
 
 TEST_F(coro_sync, a_blocking_call_runs_on_a_thread_and_returns) {
@@ -199,19 +196,23 @@ TEST_F(coro_sync, a_blocking_call_runs_on_a_thread_and_returns) {
 }
 
 TEST_F(coro_sync, destroyed_during_a_blocking_call_waits_for_its_end) {
+  downhaul_test::hand_executor exec;  // else it might be resumed while it is destroyed
   const auto gate = dh::make_chan<void>(1);
   bool ended = false;
   const auto calls = [&]() -> plain_coroutine {
     co_await dh::async_blocking([&] {
       gate.recv();
       ended = true;
-    });
+    }).on(dh::resume_on::executor(exec));
   };
   {
     const plain_coroutine c = calls();
     gate.send();
   }
   EXPECT_TRUE(ended);
+  downhaul_test::await_nothing_under_way();
+  while (exec.run_one()) {
+  }
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -128,7 +129,7 @@ TEST_F(coro_task, keeps_what_made_it_until_its_end) {
   const auto gate = dh::make_chan<void>();
   auto kept = std::make_shared<int>(3);
   const std::weak_ptr<int> watch = kept;
-  int seen = 0;
+  std::atomic<int> seen{0};
   dh::go([gate, kept = std::move(kept), &seen]() -> dh::task<> {
     co_await dh::async_recv(gate);
     seen = *kept;
@@ -144,10 +145,10 @@ TEST_F(coro_task, keeps_what_made_it_until_its_end) {
 TEST_F(coro_task, ends_by_a_context_error_alone) {
   auto [ctx, cancel] = dh::with_cancel(dh::background());
   const auto never = dh::make_chan<int>();
-  bool unwound = false;
+  std::atomic<bool> unwound{false};
   dh::go([&, c = ctx]() -> dh::task<> {
     struct note {
-      bool& set;
+      std::atomic<bool>& set;
       ~note() { set = true; }
     } const end{unwound};
     static_cast<void>(co_await dh::async_recv(c, never));
@@ -162,8 +163,8 @@ TEST_F(coro_task, ends_by_a_context_error_alone) {
 TEST_F(coro_task, has_a_current_context_of_its_own_through_waits) {
   auto [ctx, cancel] = dh::with_cancel(dh::background());
   const auto gate = dh::make_chan<void>();
-  bool mine = false;
-  bool others_clean = true;
+  std::atomic<bool> mine{false};
+  std::atomic<bool> others_clean{true};
   dh::go([&]() -> dh::task<> {
     const dh::scoped_context here{ctx};
     co_await dh::async_recv(gate);
@@ -184,7 +185,7 @@ TEST_F(coro_task, has_a_current_context_of_its_own_through_waits) {
 TEST_F(coro_task, switches_on_a_result_that_has_a_name) {
   const auto a = dh::make_chan<int>();
   const auto b = dh::make_chan<int>();
-  int taken = -1;
+  std::atomic<int> taken{-1};
   dh::go([&]() -> dh::task<> {
     const int which = co_await dh::async_select(dh::recv(a), dh::recv(b));
     switch (which) {

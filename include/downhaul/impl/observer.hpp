@@ -34,7 +34,7 @@ struct list_node {
 enum class observer_kind : std::uint8_t { waiter, child, callback };
 
 struct observer : list_node {
-  explicit observer(observer_kind k) noexcept : what{k} {}
+  constexpr explicit observer(observer_kind k) noexcept : what{k} {}
 #ifdef DOWNHAUL_CHECKED
   observer(const observer&) = default;
   observer& operator=(const observer&) = delete;
@@ -50,7 +50,7 @@ struct observer : list_node {
 
 /// One waiter's wait on one source. Lives on the waiter's stack (or in a select_case).
 struct wait_node : observer {
-  wait_node() noexcept : observer{observer_kind::waiter} {}
+  constexpr wait_node() noexcept : observer{observer_kind::waiter} {}
 
   bool elect = false;     // the waiter waits on several nodes: win it by waiter::try_win first
   bool ok = false;        // written by the waker before notify: true a value passed, false closed
