@@ -52,6 +52,8 @@ constexpr stop stops[] = {
     {"Workers that stop on SIGTERM within a grace", "stop_within_grace"},
     {"A cache: one look-up for all who miss, and a refresh", "cache"},
     {"A library function with and without a context", "with_and_without"},
+    {"Coroutines: tasks that await each other and everything else", "coroutines"},
+    {"A thread, a goroutine and a coroutine in one select", "three_callers"},
     {"A million contexts cancelled by one call", "million_contexts", true},
     {"A million parked goroutines woken by one cancel", "million_goroutines", true},
 };

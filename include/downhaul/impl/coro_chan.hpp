@@ -63,7 +63,7 @@ class [[nodiscard]] recv_awaiter {
   }
 
   recv_awaiter&& on(resume_on place) && noexcept {
-    where_ = place;
+    wait_.ask(place);
     return std::move(*this);
   }
   awaiter_of<recv_awaiter> operator co_await() && noexcept { return {*this}; }
@@ -72,12 +72,11 @@ class [[nodiscard]] recv_awaiter {
   bool await_ready() noexcept { return try_chan(wait_, in_.slot()); }
   template <class P>
   bool await_suspend(std::coroutine_handle<P> h) {
-    return suspend_chan(wait_, in_.slot(), where_(h));
+    return suspend_chan(wait_, in_.slot(), wait_.who(h));
   }
   auto await_resume() { return in_.take(resume_chan(wait_)); }
 
  private:
-  asked_place where_;
   [[no_unique_address]] landing<T> in_;
   chan_wait wait_;
 };
@@ -95,7 +94,7 @@ class [[nodiscard]] send_awaiter {
   }
 
   send_awaiter&& on(resume_on place) && noexcept {
-    where_ = place;
+    wait_.ask(place);
     return std::move(*this);
   }
   awaiter_of<send_awaiter> operator co_await() && noexcept { return {*this}; }
@@ -104,7 +103,7 @@ class [[nodiscard]] send_awaiter {
   bool await_ready() noexcept { return try_chan(wait_, out_.slot()); }
   template <class P>
   bool await_suspend(std::coroutine_handle<P> h) {
-    return suspend_chan(wait_, out_.slot(), where_(h));
+    return suspend_chan(wait_, out_.slot(), wait_.who(h));
   }
   void await_resume() {
     if (resume_chan(wait_) == passed::value) return out_.taken();
@@ -113,7 +112,6 @@ class [[nodiscard]] send_awaiter {
   }
 
  private:
-  asked_place where_;
   chan_wait wait_;
   outgoing<T> out_;
 };

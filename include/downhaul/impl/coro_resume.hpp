@@ -50,16 +50,19 @@ class resume_on {
     return resume_on{reinterpret_cast<std::uintptr_t>(&e)};
   }
 
-  /// For the library itself.
+  // For the library itself.
   bool is_runtime() const noexcept { return word_ == in_runtime; }
   /// Null: the waker's thread.
   resume_executor* to() const noexcept {
     return word_ == on_waker ? nullptr : reinterpret_cast<resume_executor*>(word_);
   }
+  /// Not zero.
+  std::uintptr_t word() const noexcept { return word_; }
+  static resume_on from_word(std::uintptr_t word) noexcept { return resume_on{word}; }
 
  private:
   static constexpr std::uintptr_t in_runtime = 1;
-  static constexpr std::uintptr_t on_waker = 0;
+  static constexpr std::uintptr_t on_waker = 2;
   explicit resume_on(std::uintptr_t word) noexcept : word_{word} {}
 
   std::uintptr_t word_;

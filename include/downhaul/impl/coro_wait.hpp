@@ -56,22 +56,24 @@ coroutine* root_of(std::coroutine_handle<P> h) noexcept {
 /// Where a wait is to go on, as far as the awaitable says.
 class asked_place {
  public:
-  void operator=(resume_on place) noexcept {
-    place_ = place;
-    said_ = true;
-  }
+  void operator=(resume_on place) noexcept { word_ = place.word(); }
   template <class P>
   suspender operator()(std::coroutine_handle<P> h) const {
-    suspender s{h, root_of(h), place_};
+    return by_word(h, word_);
+  }
+  /// The same of a word that is kept elsewhere; 0: it does not say.
+  template <class P>
+  static suspender by_word(std::coroutine_handle<P> h, std::uintptr_t word) {
+    if (word != 0) return {h, root_of(h), resume_on::from_word(word)};
     if constexpr (says_where<P>) {
-      if (!said_) s.where = h.promise().downhaul_resumes_on();
+      return {h, root_of(h), h.promise().downhaul_resumes_on()};
+    } else {
+      return {h, root_of(h), resume_on::runtime()};
     }
-    return s;
   }
 
  private:
-  resume_on place_ = resume_on::runtime();
-  bool said_ = false;
+  std::uintptr_t word_ = 0;
 };
 
 /// What an awaitable in the frame is awaited through: GCC copies an awaiter that it is given by reference.
@@ -92,6 +94,13 @@ enum class wait_phase : std::uint8_t { before, waits, over };
 /// One send or receive.
 struct chan_wait {
   chan_wait(source* s, bool is_send) noexcept : on{s}, sends{is_send} {}
+
+  // Until it waits, the place asked for is where the waiter will be: a parked coroutine is small.
+  void ask(resume_on place) noexcept { node.who = reinterpret_cast<waiter*>(place.word()); }
+  template <class P>
+  suspender who(std::coroutine_handle<P> h) const {
+    return asked_place::by_word(h, reinterpret_cast<std::uintptr_t>(node.who));
+  }
 
   wait_node node;
   source* on;
