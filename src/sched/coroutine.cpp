@@ -269,7 +269,7 @@ void start_coroutine(coroutine* prepared, std::coroutine_handle<> first,
   c.handle = first;
   c.scope = nullptr;
   c.word.store(reinterpret_cast<std::uintptr_t>(kept), std::memory_order_relaxed);  // its owner's
-  c.since.store(static_cast<std::uint32_t>(coarse_now_ns() >> 20),
+  c.since.store(static_cast<std::uint32_t>(coarse_now_ns() >> coroutine::since_shift),
                 std::memory_order_release);                           // W [life]
   c.state_word().store(waiter::notified, std::memory_order_relaxed);  // [park] nobody knows it yet
   c.set_life(coroutine::live);
@@ -338,7 +338,7 @@ bool commit_wait(coroutine& me, wait_reason why) noexcept {
   if (!me.is_ticket()) {
     // What is current goes with the coroutine, not with its carrier.
     me.scope = this_waiter().scope;
-    me.since.store(static_cast<std::uint32_t>(coarse_now_ns() >> 20),
+    me.since.store(static_cast<std::uint32_t>(coarse_now_ns() >> coroutine::since_shift),
                    std::memory_order_relaxed);  // for lists
     me.set_life(coroutine::live);
   }

@@ -30,7 +30,7 @@ void show_coroutine(void* see, coroutine& c, std::uint32_t life) {
   if (c.life.load(std::memory_order_relaxed) >> 2 != life >> 2) return;  // [life] after the loads
   facts.core = reinterpret_cast<const runtime_core*>(home);
   facts.name = "";
-  facts.since = std::int64_t{since} << 20;
+  facts.since = std::int64_t{since} << coroutine::since_shift;
   facts.doing = state == waiter::parked           ? activity::waiting
                 : (life & 3) == coroutine::on_cpu ? activity::running
                                                   : activity::runnable;

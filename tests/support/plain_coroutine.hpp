@@ -15,14 +15,27 @@
 #include <memory>
 #include <utility>
 
+#include "downhaul/impl/coro_resume.hpp"
+
 namespace downhaul_test {
 
-class plain_coroutine {
+namespace plain {
+
+struct says_nothing {};
+struct says_waker {
+  static downhaul::resume_on downhaul_resumes_on() { return downhaul::resume_on::waker(); }
+};
+
+}  // namespace plain
+
+/// `Place`: what its promise says about where it goes on.
+template <class Place>
+class basic_plain_coroutine {
  public:
-  struct promise_type {
+  struct promise_type : Place {
     std::shared_ptr<std::atomic<bool>> ended = std::make_shared<std::atomic<bool>>(false);
 
-    plain_coroutine get_return_object() { return plain_coroutine{*this}; }
+    basic_plain_coroutine get_return_object() { return basic_plain_coroutine{*this}; }
     std::suspend_never initial_suspend() const noexcept { return {}; }
     auto final_suspend() const noexcept {
       struct at_end : std::suspend_always {
@@ -38,10 +51,10 @@ class plain_coroutine {
     void unhandled_exception() const noexcept { std::terminate(); }
   };
 
-  plain_coroutine(plain_coroutine&& other) noexcept
+  basic_plain_coroutine(basic_plain_coroutine&& other) noexcept
       : frame_{std::exchange(other.frame_, nullptr)}, ended_{std::move(other.ended_)} {}
-  plain_coroutine& operator=(plain_coroutine&&) = delete;
-  ~plain_coroutine() { destroy(); }
+  basic_plain_coroutine& operator=(basic_plain_coroutine&&) = delete;
+  ~basic_plain_coroutine() { destroy(); }
 
   bool done() const { return ended_->load(); }
   void destroy() {
@@ -49,11 +62,13 @@ class plain_coroutine {
   }
 
  private:
-  explicit plain_coroutine(promise_type& p)
+  explicit basic_plain_coroutine(promise_type& p)
       : frame_{std::coroutine_handle<promise_type>::from_promise(p)}, ended_{p.ended} {}
 
   std::coroutine_handle<promise_type> frame_;
   std::shared_ptr<std::atomic<bool>> ended_;
 };
+using plain_coroutine = basic_plain_coroutine<plain::says_nothing>;
+using waker_coroutine = basic_plain_coroutine<plain::says_waker>;
 
 }  // namespace downhaul_test

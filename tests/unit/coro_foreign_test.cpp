@@ -132,6 +132,36 @@ TEST_F(coro_foreign, destroyed_while_it_waits_is_on_no_list) {
   EXPECT_FALSE(ch.try_recv().has_value());
 }
 
+TEST_F(coro_foreign, destroyed_while_a_task_of_it_waits_takes_the_task_along) {
+  const auto ch = dh::make_chan<int>();
+  auto kept = std::make_shared<int>(1);
+  const std::weak_ptr<int> watch = kept;
+  const auto inner = [](dh::chan<int> from, std::shared_ptr<int>) -> dh::task<int> {
+    const std::optional<int> v = co_await dh::async_recv(from);
+    co_return *v;
+  };
+  const auto outer = [&](std::shared_ptr<int> held) -> plain_coroutine {
+    const int got = co_await inner(ch, std::move(held));
+    EXPECT_EQ(got, 7);
+  };
+  {
+    const plain_coroutine c = outer(std::move(kept));
+  }
+  EXPECT_TRUE(watch.expired());
+  EXPECT_FALSE(ch.try_send(1));
+  plain_coroutine d = outer(nullptr);
+  ch.send(7);
+  await_end(d);
+}
+
+TEST_F(coro_foreign, says_by_its_promise_where_it_goes_on) {
+  const auto ch = dh::make_chan<void>();
+  const auto body = [&]() -> downhaul_test::waker_coroutine { co_await dh::async_recv(ch); };
+  const downhaul_test::waker_coroutine c = body();
+  ch.send();
+  EXPECT_TRUE(c.done());
+}
+
 TEST_F(coro_foreign, destroyed_between_its_wake_and_its_resumption_does_not_run) {
   hand_executor exec;
   const auto ch = dh::make_chan<std::unique_ptr<int>>();

@@ -192,6 +192,24 @@ TEST_F(coro, receives_from_a_timer) {
   });
 }
 
+TEST_F(coro, temporaries_live_as_long_as_the_wait) {
+  run_task([]() -> dh::task<> {
+    const auto when = co_await dh::async_recv(dh::after(1ms));
+    EXPECT_TRUE(when.has_value());
+    const auto strings = dh::make_chan<std::string>(1);
+    co_await dh::async_send(strings, std::string(100, 'x'));
+    dh::go([strings] {
+      downhaul_test::await_parked("select", 1);
+      EXPECT_EQ(strings.recv(), std::string(100, 'x'));
+    });
+    const int which = co_await dh::async_select(dh::recv(dh::after(1h)),
+                                                dh::send(strings, std::string(200, 'y')));
+    EXPECT_EQ(which, 1);
+    const auto second = co_await dh::async_recv(strings);
+    EXPECT_EQ(second, std::string(200, 'y'));
+  });
+}
+
 TEST_F(coro, many_talk_in_a_ring) {
   constexpr int members = 100;
   constexpr int turns = downhaul_test::rounds(1'000);
