@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <downhaul/coro.hpp>
 #include <downhaul/downhaul.hpp>
 #include <initializer_list>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -112,18 +112,23 @@ struct parked_costs {
   std::vector<double> memory, spawn, call, all;
 };
 
-// wait(ctx, ready, done) starts what waits for the end of ctx.
+// What all that wait share.
+struct parked_round {
+  dh::context ctx;
+  dh::wait_group ready, done;
+};
+
+// start(all) starts one that is ready, waits for the end of ctx, and is done.
 template <class Start>
 void park_round(std::size_t n, bool first, parked_costs& costs, Start start) {
   auto [ctx, cancel] = dh::with_cancel(dh::background());
-  dh::wait_group ready;
-  dh::wait_group done;
-  ready.add(static_cast<std::ptrdiff_t>(n));
-  done.add(static_cast<std::ptrdiff_t>(n));
+  parked_round all{ctx, {}, {}};
+  all.ready.add(static_cast<std::ptrdiff_t>(n));
+  all.done.add(static_cast<std::ptrdiff_t>(n));
   const double before = bench::rss();
   const auto t0 = bench::now();
-  for (std::size_t i = 0; i < n; ++i) start(ctx, ready, done);
-  ready.wait();
+  for (std::size_t i = 0; i < n; ++i) start(all);
+  all.ready.wait();
   const double spawned = bench::since(t0);
   dh::sleep(20ms);  // the last ones park
   // Only the first round starts from a bare heap.
@@ -131,7 +136,7 @@ void park_round(std::size_t n, bool first, parked_costs& costs, Start start) {
   const auto t1 = bench::now();
   cancel();
   costs.call.push_back(bench::since(t1) / 1e6);
-  done.wait();
+  all.done.wait();
   costs.all.push_back(bench::since(t1) / 1e6);
   costs.spawn.push_back(spawned / static_cast<double>(n));
 }
@@ -142,14 +147,13 @@ void parked(std::size_t n) {
   // The smallest stacks that are of use: what is not touched costs no memory, but a million of the
   // default size are a quarter of a terabyte of addresses.
   for (int r = 0; r < bench::at_most(5); ++r) {
-    park_round(n, r == 0, costs,
-               [](const dh::context& ctx, dh::wait_group& ready, dh::wait_group& done) {
-                 dh::go({.stack = 64 * 1024}, [ctx, &ready, &done] {
-                   ready.done();
-                   ctx.done().recv();
-                   done.done();
-                 });
-               });
+    park_round(n, r == 0, costs, [](parked_round& all) {
+      dh::go({.stack = 64 * 1024}, [&all] {
+        all.ready.done();
+        all.ctx.done().recv();
+        all.done.done();
+      });
+    });
   }
   bench::emit("parked_rss", name, costs.memory, "B/goroutine");
   bench::emit("parked_spawn", name, costs.spawn, "ns/goroutine");
@@ -157,20 +161,18 @@ void parked(std::size_t n) {
   bench::emit("parked_cancel_all_exited", name, costs.all, "ms");
 }
 
-// What waits for a context without a stack: functions that are called when it ends.
+// What waits for a context without a stack.
+dh::task<> wait_for_end(parked_round& all) {
+  all.ready.done();
+  co_await all.ctx.done();
+  all.done.done();
+}
+
 void parked_stackless(std::size_t n) {
   const auto name = std::to_string(n);
   parked_costs costs;
   for (int r = 0; r < bench::at_most(5); ++r) {
-    std::vector<dh::registration> registrations;
-    registrations.reserve(n);
-    static_cast<void>(std::uninitialized_fill_n(reinterpret_cast<char*>(registrations.data()),
-                                                n * sizeof(dh::registration), '\1'));  // touched
-    park_round(n, r == 0, costs,
-               [&](const dh::context& ctx, dh::wait_group& ready, dh::wait_group& done) {
-                 registrations.push_back(dh::after_func(ctx, [&done] { done.done(); }));
-                 ready.done();
-               });
+    park_round(n, r == 0, costs, [](parked_round& all) { dh::go(wait_for_end(all)); });
   }
   bench::emit("parked_rss_stackless", name, costs.memory, "B/goroutine");
   bench::emit("parked_spawn_stackless", name, costs.spawn, "ns/goroutine");

@@ -15,7 +15,7 @@ from statistics import median
 import results
 from names import BENCH
 
-TIMED_BY_GOOGLE_BENCHMARK = ("channels", "contexts", "timers")
+TIMED_BY_GOOGLE_BENCHMARK = ("channels", "contexts", "coroutines", "timers")
 LONGEST = 900  # seconds for one run of one program
 
 
