@@ -21,6 +21,7 @@
 //   resumer    R1  CAS ready → resumed     then resumes the handle; fails: D1 was first, frees the ticket
 //   M1 release, D1 acquire: the node as the waker left it. D1 release, M1 acquire: the destroyer's waiter
 //   is prepared. D1 release, R1 acquire: the ticket as the destroyer left it.
+//   Model: tests/models/coroutine_fate.pml
 #pragma once
 
 #include <atomic>
