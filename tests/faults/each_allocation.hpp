@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <thread>
 
 #include "downhaul/clock.hpp"
 #include "sched/goroutine.hpp"
@@ -62,6 +63,14 @@ class nothing_spare {
   downhaul::impl::block_batch hoard_;
 };
 
+inline std::size_t blocks_in_use() {
+  std::size_t n = 0;
+  downhaul::impl::for_each_block(
+      [](void* n, downhaul::impl::goroutine&, std::uint32_t) { ++*static_cast<std::size_t*>(n); },
+      &n);
+  return n;
+}
+
 /// What an attempt that failed must not change.
 struct left_behind {
   std::int64_t contexts = 0;
@@ -78,9 +87,10 @@ struct left_behind {
     all.contexts = total(tally::contexts);
     all.timers = total(tally::timers);
     all.deadlines = downhaul::clock::real().pending();
-    downhaul::impl::for_each_block(
-        [](void* n, downhaul::impl::goroutine&, std::uint32_t) { ++*static_cast<std::size_t*>(n); },
-        &all.goroutines);
+    // One that has ended is no longer counted a moment before its block is free.
+    for (int looks = 1000; looks > 0 && (all.goroutines = blocks_in_use()) != 0; --looks) {
+      std::this_thread::yield();
+    }
     nothing_spare::forget_small_blocks();
     const thread_allocations& mine = allocations_here();
     all.memory = mine.made - mine.freed;
