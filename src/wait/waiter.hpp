@@ -74,7 +74,7 @@ class release_queue {
   static constexpr std::uintptr_t idle = 0;
   static constexpr std::uintptr_t running = 1;  // and nothing is queued
 
-  // One word, for each goroutine and each coroutine that waits has one: idle, running, or the source
+  // One word, for each goroutine has one: idle, running, or the source
   // that was released last while it runs.
   std::uintptr_t head_ = idle;
 };

@@ -3,10 +3,11 @@
 //
 // impl/coro_resume.hpp (room: sched) — where a coroutine that is not a task of ours goes on.
 //
-// Idea       co_await dh::async_recv(ch).resume_on(place); or, for all waits of a coroutine type, a
+// Idea       co_await dh::async_recv(ch).on(place); or, for all waits of a coroutine type, a
 //            member of its promise: dh::resume_on downhaul_resumes_on().
 //            Else it is resume_on::runtime(). A task that go() started always stays on its runtime.
-// Ownership  An executor outlives what waits to be resumed by it.
+// Ownership  An executor outlives what waits to be resumed by it, and what was destroyed as it was being
+//            woken: the resumption of that, which does nothing, is posted all the same.
 // Threads    Any.
 #pragma once
 
