@@ -165,6 +165,8 @@ inline bool links_directly(const context_head* parent) noexcept {
 cancel_node* make_cancel_node(context_form form, context_head* parent, std::uint32_t refs);
 /// The same below a user-written context that nothing links to directly.
 cancel_node* make_foreign_child(context_form form, context_head* parent, std::uint32_t refs);
+/// One without a parent that ends when `done` closes, which it keeps.
+context make_follower(source& done);
 /// ctx itself if things can hang on its done directly, else a relay below it.
 context hangable(const context& ctx);
 

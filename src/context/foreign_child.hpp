@@ -22,6 +22,8 @@ class extended_node : public cancel_node {
       foreign_link::hang(*this, *parent(), foreign_);
     }
   }
+  /// Instead, for one without a parent: ends this when `done` closes.
+  void follow(source& done) { foreign_link::follow(*this, done, foreign_); }
   void settle() noexcept override {
     if (foreign_ != nullptr) foreign_->detach();
   }

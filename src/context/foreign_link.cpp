@@ -15,8 +15,12 @@ namespace {
 using record_maker = const end_record& (*)(std::error_code, std::exception_ptr,
                                            const context_head& owner);
 
-// The done of `parent` is closed. Runs user code.
+// The done of `parent` is closed. Runs user code. Null: it only follows a done.
 void end_now(cancel_node& child, const context_head* parent, record_maker record) {
+  if (parent == nullptr) {
+    cancel_tree(child, fixed().canceled, canceller::user);
+    return;
+  }
   ending e = ending_of(parent);
   if (!e.err) fatal("context: internal error: missing cancel error");
   const end_record& why = record(e.err, std::move(e.cause), child);
@@ -47,8 +51,8 @@ foreign_link::wake_up::wake_up(foreign_link& l) noexcept
       }()},
       link{l} {}
 
-foreign_link::foreign_link(cancel_node& child, context_head& parent)
-    : parent_{context_access::share(&parent)}, waiter_{*this}, child_{&child} {
+foreign_link::foreign_link(cancel_node& child, context_head* parent)
+    : parent_{context_access::share(parent)}, waiter_{*this}, child_{&child} {
   spawn_request request;
   request.where = std::source_location::current();
   request.name = "context watcher";
@@ -63,7 +67,7 @@ void foreign_link::hang(cancel_node& child, context_head& parent, foreign_link*&
     end_now(child, &parent, record_or_throw);
     return;
   }
-  auto* link = new foreign_link{child, parent};
+  auto* link = new foreign_link{child, &parent};
   place = link;
   if (parent.form() == context_form::user) {
     auto& user = static_cast<user_node&>(parent);
@@ -82,6 +86,12 @@ void foreign_link::hang(cancel_node& child, context_head& parent, foreign_link*&
     }
   }
   link->hang_on_done(*done);
+}
+
+void foreign_link::follow(cancel_node& child, source& done, foreign_link*& place) {
+  place = new foreign_link{child, nullptr};
+  place->followed_ = source_ref<source>::share(&done);
+  place->hang_on_done(done);
 }
 
 void foreign_link::hang_on_done(source& done) noexcept {

@@ -45,6 +45,9 @@ class foreign_link {
   /// ended, ends the child now and leaves `place` null. Throws std::bad_alloc, and what the class's
   /// after_func throws.
   static void hang(cancel_node& child, context_head& parent, foreign_link*& place);
+  /// Ends `child`, which has no parent, when `done` closes, with errc::canceled and no cause. Throws
+  /// std::bad_alloc.
+  static void follow(cancel_node& child, source& done, foreign_link*& place);
   /// Gives up the child's share. Once.
   void detach() noexcept;
 
@@ -55,7 +58,7 @@ class foreign_link {
   };
   class caller;  // what the class's after_func is given
 
-  foreign_link(cancel_node& child, context_head& parent);
+  foreign_link(cancel_node& child, context_head* parent);
   ~foreign_link() = default;
 
   void hang_on_done(source& done) noexcept;
@@ -70,9 +73,11 @@ class foreign_link {
   }
 
   const context parent_;
+  source_ref<source> followed_;                // instead of a parent
   std::atomic<std::uint32_t> shares_{2};       // [refs] the child's and the pending run's
   std::atomic<goroutine*> prepared_{nullptr};  // [link]
-  source* done_ = nullptr;  // what node_ hangs on, kept by parent_; null: after_func. Constant
+  source* done_ =
+      nullptr;  // what node_ hangs on, kept by parent_ or followed_; null: after_func. Constant
   wake_up waiter_;
   wait_node node_;
   ranked_mutex<rank::leaf> mu_;

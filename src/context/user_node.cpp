@@ -4,6 +4,7 @@
 
 #include <typeinfo>
 
+#include "context/cancel.hpp"
 #include "context/cancel_node.hpp"
 #include "downhaul/context_base.hpp"
 #include "time/timer_entry.hpp"
@@ -61,6 +62,12 @@ void user_node::show(const context_base& object, own_parts own) {
     own_entry_.tail = this;
     node_access::set_values(*this, &own_entry_);
   }
+}
+
+// The goroutine that would end the follower may not have come to it: who has ended is not dropped open.
+user_node::~user_node() {
+  context_head* const f = context_access::node(follower_);
+  if (f != nullptr && chan_access::get(own_done_)->ready()) cancel(f);
 }
 
 const void* user_node::ask(const key_base& k) const noexcept { return object_->find(k); }

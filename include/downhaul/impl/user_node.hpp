@@ -39,6 +39,9 @@ class user_node : public view_node, public value_tail {
   /// The done of the nearest cancel node above; null: none, or cut off.
   source* nearest_done() const noexcept { return nearest_done_; }
 
+  /// What follows the done, for who must not keep this. Null: none was made yet. Guarded by who asks.
+  context& follower() noexcept { return follower_; }
+
   /// Only if has_after_func(): the object's own after_func.
   virtual std::function<bool()> attach(std::function<void()> f) = 0;
   /// Distinguishes the classes of objects.
@@ -46,7 +49,7 @@ class user_node : public view_node, public value_tail {
 
  protected:
   user_node() noexcept : view_node{context_form::user, nullptr} {}
-  ~user_node() = default;
+  ~user_node();
 
   /// Called once the object exists: takes its parent, asks it for its done and its deadline.
   void show(const context_base& object, own_parts own);
@@ -59,6 +62,7 @@ class user_node : public view_node, public value_tail {
   own_parts own_;
   source* nearest_done_ = nullptr;
   recv_chan<void> own_done_;  // keeps a done that is not an ancestor's
+  context follower_;          // hangs on own_done_
   deadline_info own_deadline_;
   value_entry own_entry_;  // with a find of its own: the empty trie that leads to it
 };
