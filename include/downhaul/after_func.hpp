@@ -79,7 +79,8 @@ registration after_func(const context& ctx, F&& f,
 }
 
 /// Runs f, which is noexcept, outside all locks on the goroutine or thread that cancels `ctx`, before
-/// its cancel returns; on a goroutine if a deadline or a signal cancels; here if ctx has ended.
+/// its cancel returns; on a goroutine if a deadline or a signal cancels, or a goroutine that requests
+/// the stop of a std::stop_token; here if ctx has ended.
 /// It should be short: it holds up the canceller.
 template <class F>
 registration after_func(inplace_t, const context& ctx, F&& f) {

@@ -67,7 +67,10 @@ class context {
  public:
   /// background(): never ends, has no values, costs nothing.
   context() noexcept = default;
-  /// Ends with errc::canceled when a stop is requested. A token that cannot be stopped: background.
+  /// Ends with errc::canceled when a stop is requested, before request_stop() returns. A token that
+  /// cannot be stopped: background. If a goroutine requests the stop, callbacks registered in place run
+  /// on another one: they may wait, and then move the requester, which is what a std::stop_source
+  /// knows its thread for. Same limits as below.
   explicit context(std::stop_token token);
   context(const context& other) noexcept : node_{other.node_} {
     if (node_ != nullptr) node_->ref();
@@ -365,7 +368,12 @@ cancelable with_grace(const context& parent, std::chrono::duration<Rep, Period> 
   return impl::make_with_grace(parent, impl::to_ns(d));
 }
 
-/// Stops when `ctx` ends. If ctx never ends, or goes away open, the token cannot be stopped.
+/// Stops when `ctx` ends, which has ended before; keeps nothing alive. If ctx never ends, or goes away
+/// open, the token cannot be stopped. The same one for each call, until ctx ends. Throws std::bad_alloc.
+/// What hangs on it runs like what is registered in place: on the thread or goroutine that cancels.
+/// Limits of std::stop_callback, which knows its caller by the thread: its end, if it is running elsewhere,
+/// blocks the thread, and with it the worker of a goroutine: end it in dh::blocking. It must not wait
+/// on a goroutine, which may go on on another thread: use dh::go in it, or cancel under a dh::pin.
 [[nodiscard]] std::stop_token to_stop_token(const context& ctx);
 
 /// How many contexts have memory now, background() and todo() not counted. Exact when nothing runs.

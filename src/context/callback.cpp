@@ -50,6 +50,7 @@ callback* callback::hang(std::unique_ptr<callback> made, const context& ctx,
 
 bool callback::entrust(callback& c, source& done) noexcept {
   c.in_place_ = true;
+  c.entrusted_ = true;
   return cancel_node::of(&done).add(c);
 }
 

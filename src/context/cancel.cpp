@@ -96,13 +96,8 @@ class cancel_walk {
       c->start();
       c = next;
     }
-    if (in_place_.empty()) return;
-    callback* first = in_place_.take();
-    if (from_ == canceller::user) {
-      run_all(first);
-    } else {
-      run_elsewhere([first] { run_all(first); });
-    }
+    if (!elsewhere_.empty()) run_elsewhere([first = elsewhere_.take()] { run_all(first); });
+    run_all(here_.take());
   }
 
  private:
@@ -136,10 +131,14 @@ class cancel_walk {
       case observer_kind::child: take_child(static_cast<child_link&>(o), why); break;
       case observer_kind::callback: {
         auto& c = static_cast<callback&>(o);
-        (c.in_place() ? in_place_ : background_).push(c);
+        (!c.in_place() ? background_ : runs_here(c) ? here_ : elsewhere_).push(c);
         break;
       }
     }
+  }
+
+  bool runs_here(const callback& c) const noexcept {
+    return from_ == canceller::user || (from_ == canceller::stop && c.entrusted());
   }
 
   void take_child(child_link& l, const end_record& why) noexcept {
@@ -172,24 +171,29 @@ class cancel_walk {
       if (!plain) n.settle();
       if (observed) walk(n);
     }
-    from_ == canceller::user ? n.unref() : unref_elsewhere(n);
+    switch (from_) {
+      case canceller::user: n.unref(); break;
+      case canceller::clock: unref_elsewhere(n); break;
+      case canceller::stop: unref_on_goroutine(n); break;
+    }
   }
 
   const canceller from_;
   link_list children_;     // each with a reference
-  fired_list background_;  // callbacks for goroutines
-  fired_list in_place_;
+  fired_list background_;  // callbacks for a goroutine each
+  fired_list here_;        // those in place
+  fired_list elsewhere_;   // those in place where no user code may run: for one goroutine
 };
 
 void walk_from(cancel_node& n, canceller from) noexcept { cancel_walk{from}.run(n); }
 
 void unref_elsewhere(cancel_node& n) noexcept {
+  on_library_stack() ? unref_on_goroutine(n) : n.unref();
+}
+
+void unref_on_goroutine(cancel_node& n) noexcept {
   if (n.unref_unless_last()) return;
-  if (on_library_stack()) {
-    run_elsewhere([last = &n] { last->unref(); });
-  } else {
-    n.unref();
-  }
+  run_elsewhere([last = &n] { last->unref(); });
 }
 
 }  // namespace downhaul::impl

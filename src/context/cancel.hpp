@@ -54,6 +54,8 @@ namespace downhaul::impl {
 enum class canceller : std::uint8_t {
   user,   // user code, which may run callbacks here
   clock,  // a timer: user code goes to a goroutine
+  stop,  // a goroutine in a callback of a std::stop_source, where it must not wait: user code goes to
+         // another, but what the user has hung on a std::stop_token
 };
 
 /// Tells everything on the list of `n`, which is closed, and ends what is linked below.
@@ -71,5 +73,7 @@ inline bool cancel_tree(cancel_node& n, const end_record& why, canceller from) n
 
 /// Gives up a reference where no user code may run: if it is the last one, a goroutine does it.
 void unref_elsewhere(cancel_node& n) noexcept;
+/// The same, wherever this is.
+void unref_on_goroutine(cancel_node& n) noexcept;
 
 }  // namespace downhaul::impl

@@ -200,6 +200,13 @@ TEST_F(context_allocation, a_token_of_one_context_asked_for_again) {
   EXPECT_TRUE(token.stop_requested());
 }
 
+TEST_F(context_allocation, a_token_of_a_context_with_its_own_done) {
+  const failures f = fail_each_allocation(
+      [] { static_cast<void>(to_stop_token(make_context<own_done>(background()))); });
+  EXPECT_GE(f.thrown, 6);
+  EXPECT_EQ(f.absorbed, 0);
+}
+
 TEST_F(context_allocation, cancel_needs_none) {
   std::optional<cancelable> tree;
   const long made = [&] {

@@ -23,11 +23,6 @@
 #include "support/leaves_nothing.hpp"
 #include "wait/wait_reason.hpp"
 
-#if defined(__GNUC__) && !defined(__clang__)
-// GCC 12 at -Og takes the standard's stop_source(), which passes itself along, for an uninitialised use.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-
 namespace {
 
 namespace dh = downhaul;
@@ -44,7 +39,6 @@ class context_cancel : public downhaul_test::leaves_nothing {};
 class context_cause : public downhaul_test::leaves_nothing {};
 class context_text : public downhaul_test::leaves_nothing {};
 class context_without_cancel : public downhaul_test::leaves_nothing {};
-class context_stop_token : public downhaul_test::leaves_nothing {};
 
 inline constexpr dh::key<std::string> name_key{"name"};
 inline constexpr dh::key<int> number_key{"number"};
@@ -529,67 +523,6 @@ TEST_F(context_without_cancel, cuts_children_off_from_what_is_above) {
   EXPECT_FALSE(child.err());
   cancel_child();
   EXPECT_TRUE(child.err());
-}
-
-// --- stop tokens ---
-
-TEST_F(context_stop_token, ends_the_context_made_of_it) {
-  std::stop_source source;
-  const dh::context ctx{source.get_token()};
-  auto [child, cancel] = dh::with_cancel(ctx);
-  EXPECT_FALSE(ctx.err());
-  source.request_stop();
-  EXPECT_EQ(ctx.err(), dh::errc::canceled);
-  EXPECT_TRUE(child.err());
-  EXPECT_TRUE(dh::context{source.get_token()}.err());
-  EXPECT_EQ(dh::context{std::stop_token{}}, dh::background());
-  EXPECT_EQ(to_string(ctx), "context.StopToken");
-}
-
-TEST_F(context_stop_token, may_outlive_the_context_made_of_it) {
-  std::stop_source source;
-  {
-    const dh::context ctx{source.get_token()};
-  }
-  source.request_stop();
-}
-
-TEST_F(context_stop_token, racing_stop_and_last_handle_are_harmless) {
-  for (int i = 0; i < downhaul_test::rounds(500); ++i) {
-    std::stop_source source;
-    dh::context ctx{source.get_token()};
-    std::thread stopper{[&] { source.request_stop(); }};
-    ctx = {};
-    stopper.join();
-  }
-}
-
-TEST_F(context_stop_token, made_of_a_context_stops_with_it) {
-  auto [ctx, cancel] = dh::with_cancel(dh::background());
-  const std::stop_token token = dh::to_stop_token(ctx);
-  EXPECT_EQ(dh::to_stop_token(ctx), token);
-  EXPECT_EQ(registrations(ctx), 1u);
-  bool told = false;
-  const std::stop_callback on_stop{token, [&] { told = true; }};
-  EXPECT_FALSE(token.stop_requested());
-  cancel();
-  EXPECT_TRUE(token.stop_requested());
-  EXPECT_TRUE(told);
-  EXPECT_TRUE(dh::to_stop_token(ctx).stop_requested());
-  EXPECT_FALSE(dh::to_stop_token(dh::background()).stop_possible());
-}
-
-TEST_F(context_stop_token, cannot_stop_when_its_context_has_gone_open) {
-  std::stop_token token;
-  {
-    auto [ctx, cancel] = dh::with_cancel(dh::background());
-    cancel.detach();
-    token = dh::to_stop_token(ctx);
-    EXPECT_TRUE(token.stop_possible());
-  }
-  EXPECT_EQ(dh::count_contexts(), 0);
-  EXPECT_FALSE(token.stop_possible());
-  EXPECT_FALSE(token.stop_requested());
 }
 
 }  // namespace

@@ -82,6 +82,7 @@ class callback : public observer {
   // --- for the one who took it off the list ---
 
   bool in_place() const noexcept { return in_place_; }
+  bool entrusted() const noexcept { return entrusted_; }
   /// Starts f in its goroutine.
   void start() noexcept;
   /// Runs f here. In place only.
@@ -118,7 +119,8 @@ class callback : public observer {
     }
   }
 
-  bool in_place_ = false;
+  bool in_place_ = false;   // constant once hung
+  bool entrusted_ = false;  // constant once hung
   std::atomic<std::uint32_t> shares_{1};
   std::atomic<std::uintptr_t> state_{pending};  // [ran]
   std::atomic<waiter*> runner_{nullptr};        // while f runs
