@@ -54,6 +54,7 @@ constexpr stop stops[] = {
     {"A library function with and without a context", "with_and_without"},
     {"Coroutines: tasks that await each other and everything else", "coroutines"},
     {"A thread, a goroutine and a coroutine in one select", "three_callers"},
+    {"std::jthread and contexts, both ways", "jthread"},
     {"A million contexts cancelled by one call", "million_contexts", true},
     {"A million parked goroutines woken by one cancel", "million_goroutines", true},
 };
