@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 the downhaul authors
 //
-// impl/coro_task.hpp (room: coro) — the insides of task<T>.
+// impl/coro_task.hpp (room: sched) — the insides of task<T>.
 //
 // Idea       A task that is awaited writes its result, or its exception, straight into the awaitable in the
 //            frame that awaits it, and hands control there. Its promise is two pointers.

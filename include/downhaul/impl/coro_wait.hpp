@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 the downhaul authors
 //
-// impl/coro_wait.hpp (room: coro) — one wait of a coroutine, without the types of what passes.
+// impl/coro_wait.hpp (room: sched) — one wait of a coroutine, without the types of what passes.
 //
 // Idea       Each kind of wait has a struct, which lies in the awaitable and so in the frame, and up to
 //            four functions: suspend_ tries, else hangs the nodes and suspends; resume_ ends the wait
