@@ -30,6 +30,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "downhaul/error.hpp"
 #include "downhaul/go.hpp"
 #include "downhaul/impl/coro_block.hpp"
 #include "downhaul/impl/coro_task.hpp"
@@ -67,6 +68,20 @@ class [[nodiscard]] task {
 
 namespace impl {
 
+template <class R>
+inline constexpr bool is_task = false;
+template <class T>
+inline constexpr bool is_task<task<T>> = true;
+/// What awaiting an R, which is a task, gives; else R.
+template <class R>
+struct awaited_result {
+  using type = R;
+};
+template <class T>
+struct awaited_result<task<T>> {
+  using type = T;
+};
+
 template <class T>
 task<T> task_promise<T>::get_return_object() noexcept {
   return task<T>{std::coroutine_handle<task_promise>::from_promise(*this)};
@@ -80,6 +95,19 @@ concept task_maker =
     std::is_constructible_v<std::decay_t<F>, F> && std::is_invocable_v<std::decay_t<F>&> &&
     std::same_as<std::invoke_result_t<std::decay_t<F>&>, task<void>>;
 
+/// What a wait group runs as a coroutine.
+template <class F>
+concept task_like = task_maker<F> || std::same_as<F, task<void>>;
+
+template <class F>
+auto task_of(F& f) {
+  if constexpr (is_task<F>) {
+    return F{std::move(f)};
+  } else {
+    return std::invoke(f);
+  }
+}
+
 inline void start_task(coroutine* prepared, task<void>&& body, kept_function* kept) noexcept {
   const auto frame = body.release();
   if (!frame) fatal_go_of_nil();
@@ -87,17 +115,25 @@ inline void start_task(coroutine* prepared, task<void>&& body, kept_function* ke
   start_coroutine(prepared, frame, kept);
 }
 
-inline void go_task(runtime_core* in, task<void>&& body, std::source_location where) {
-  start_task(prepare_coroutine(in, where), std::move(body), nullptr);
+/// What of the options a task can have.
+inline const char* name_in(const go_options& options) {
+  if (options.pinned) throw misuse{"go: a task cannot be pinned"};
+  return options.name;
+}
+
+inline void go_task(runtime_core* in, task<void>&& body, std::source_location where,
+                    const char* name = nullptr) {
+  start_task(prepare_coroutine(in, where, {.owner = nullptr, .name = name}), std::move(body),
+             nullptr);
 }
 
 template <class F>
-void go_maker(runtime_core* in, F&& f, std::source_location where) {
+void go_maker(runtime_core* in, F&& f, std::source_location where, const char* name = nullptr) {
   using kept = std::decay_t<F>;
   if constexpr (can_be_nil<kept>) {
     if (f == nullptr) fatal_go_of_nil();
   }
-  coroutine* const prepared = prepare_coroutine(in, where);
+  coroutine* const prepared = prepare_coroutine(in, where, {.owner = nullptr, .name = name});
   kept_function_of<kept>* keeper = nullptr;
   try {
     if constexpr (std::is_empty_v<kept> || std::is_pointer_v<kept>) {
@@ -126,6 +162,16 @@ inline void go(task<void>&& body, std::source_location where = std::source_locat
 template <impl::task_maker F>
 void go(F&& f, std::source_location where = std::source_location::current()) {
   impl::go_maker(nullptr, std::forward<F>(f), where);
+}
+/// With a name. The size of a stack means nothing to a task; throws misuse "go: a task cannot be pinned".
+inline void go(const go_options& options, task<void>&& body,
+               std::source_location where = std::source_location::current()) {
+  impl::go_task(nullptr, std::move(body), where, impl::name_in(options));
+}
+template <impl::task_maker F>
+void go(const go_options& options, F&& f,
+        std::source_location where = std::source_location::current()) {
+  impl::go_maker(nullptr, std::forward<F>(f), where, impl::name_in(options));
 }
 /// In that runtime.
 inline void go(runtime& in, task<void>&& body,

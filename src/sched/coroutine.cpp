@@ -3,12 +3,15 @@
 #include "sched/coroutine.hpp"
 
 #include <array>
+#include <cstring>
+#include <new>
 #include <utility>
 
 #include "downhaul/error.hpp"
 #include "platform/fatal.hpp"
 #include "platform/fork.hpp"
 #include "platform/monotonic.hpp"
+#include "sched/registry.hpp"
 #include "sched/runtime_core.hpp"
 
 namespace downhaul::impl {
@@ -88,6 +91,18 @@ void let_go(runtime_core& core, const thread_record& me) noexcept {
   } else if (!core.is_default()) {
     core.unref();
   }
+}
+
+std::uintptr_t word_of(coroutine_label label) {
+  if (label.name == nullptr) {
+    if (label.owner == nullptr) return 0;
+    return reinterpret_cast<std::uintptr_t>(label.owner) | coroutine::is_owner;
+  }
+  const std::size_t size = std::strlen(label.name) + 1;
+  void* const memory = ::operator new(sizeof(coroutine_record) + size);
+  auto* const record = ::new (memory) coroutine_record{label.owner, nullptr};
+  std::memcpy(record + 1, label.name, size);
+  return reinterpret_cast<std::uintptr_t>(record) | coroutine::is_record;
 }
 
 // Wins the election for who is destroyed, and hangs nowhere.
@@ -251,12 +266,22 @@ void for_each_coroutine(void (*see)(void* arg, coroutine& c, std::uint32_t life)
 
 // --- the life of what go started ---
 
-coroutine* prepare_coroutine(runtime_core* in, std::source_location where) {
+coroutine* prepare_coroutine(runtime_core* in, std::source_location where, coroutine_label label) {
   abort_if_forked();
+  const std::uintptr_t word = word_of(label);
   thread_record& me = this_thread();
   runtime_core& core = in != nullptr ? *in : core_here(me);
-  coroutine& c = take_coroutine();
+  coroutine* taken = nullptr;
+  try {
+    taken = &take_coroutine();
+  } catch (...) {
+    if ((word & coroutine::is_record) != 0)
+      ::operator delete(reinterpret_cast<void*>(word & ~coroutine::tags));
+    throw;
+  }
+  coroutine& c = *taken;
   hold(core, me);
+  c.word.store(word, std::memory_order_relaxed);  // [life] not live yet
   c.home.store(reinterpret_cast<std::uintptr_t>(&core), std::memory_order_release);  // W [life]
   c.where.store(where, std::memory_order_release);                                   // W [life]
   return &c;
@@ -268,7 +293,13 @@ void start_coroutine(coroutine* prepared, std::coroutine_handle<> first,
   thread_record& me = this_thread();
   c.handle = first;
   c.scope = nullptr;
-  c.word.store(reinterpret_cast<std::uintptr_t>(kept), std::memory_order_relaxed);  // its owner's
+  const std::uintptr_t word = c.word.load(std::memory_order_relaxed);  // [life] not live yet
+  if ((word & coroutine::is_record) != 0) {
+    reinterpret_cast<coroutine_record*>(word & ~coroutine::tags)->kept = kept;
+  } else if (word == 0) {
+    c.word.store(reinterpret_cast<std::uintptr_t>(kept),
+                 std::memory_order_relaxed);  // [life] not live yet
+  }
   c.since.store(static_cast<std::uint32_t>(coarse_now_ns() >> coroutine::since_shift),
                 std::memory_order_release);                           // W [life]
   c.state_word().store(waiter::notified, std::memory_order_relaxed);  // [park] nobody knows it yet
@@ -284,12 +315,14 @@ void start_coroutine(coroutine* prepared, std::coroutine_handle<> first,
 }
 
 void discard_coroutine(coroutine* prepared) noexcept {
+  forget_label(*prepared);
   let_go(*prepared->core(), this_thread());
   give_coroutine(*prepared);
 }
 
 void end_coroutine(coroutine* ended) noexcept {
   if (kept_function* const kept = ended->kept()) kept->destroy(kept);
+  forget_label(*ended);
   thread_record& me = this_thread();  // what was destroyed may have waited
   count(me, tally::goroutines, -1);
   runtime_core& core = *ended->core();

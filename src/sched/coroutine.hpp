@@ -72,12 +72,15 @@ class coroutine final : public waiter {
     // [life] as above
     return reinterpret_cast<resume_executor*>(home.load(std::memory_order_relaxed) & ~elsewhere);
   }
-  kept_function* kept() const noexcept {
-    return reinterpret_cast<kept_function*>(word.load(std::memory_order_relaxed));  // its owner's
-  }
+  /// Of one that go started; null: none.
+  kept_function* kept() const noexcept;
   std::atomic<std::uintptr_t>& fate() noexcept { return word; }
 
   static constexpr std::uintptr_t elsewhere = 1;
+  // In `word`, of one that go started.
+  static constexpr std::uintptr_t is_record = 1;
+  static constexpr std::uintptr_t is_owner = 2;
+  static constexpr std::uintptr_t tags = 3;
   static constexpr int since_shift = 25;  // 34 ms, and 4 years of uptime
 
   coroutine* next = nullptr;       // the queue or free list it is on
@@ -86,13 +89,29 @@ class coroutine final : public waiter {
   /// | elsewhere.
   std::atomic<std::uintptr_t> home{0};
   std::atomic<std::source_location> where{};  // under [life]; go's
-  std::atomic<std::uintptr_t> word{0};        // go's: what it keeps. A ticket's: [fate]
-  std::atomic<std::uint32_t> life{0};         // [life]
+  /// Go's: what it keeps; or who owns it, | is_owner; or a record of both and its name, | is_record,
+  /// written and read under the registry's lock. A ticket's: [fate].
+  std::atomic<std::uintptr_t> word{0};
+  std::atomic<std::uint32_t> life{0};   // [life]
   std::atomic<std::uint32_t> since{0};  // steady ns >> since_shift: the wait's begin, for lists
 };
 #ifndef DOWNHAUL_CHECKED
 static_assert(sizeof(coroutine) == 80);
 #endif
+
+/// Of a coroutine that has a name, which follows it.
+struct coroutine_record {
+  const void* owner;
+  kept_function* kept;
+
+  const char* name() const noexcept { return reinterpret_cast<const char*>(this + 1); }
+};
+
+inline kept_function* coroutine::kept() const noexcept {
+  const std::uintptr_t w = word.load(std::memory_order_relaxed);  // its owner's
+  if ((w & tags) == 0) return reinterpret_cast<kept_function*>(w);
+  return (w & is_record) != 0 ? reinterpret_cast<coroutine_record*>(w & ~tags)->kept : nullptr;
+}
 
 // --- blocks ---
 

@@ -25,11 +25,20 @@ void show_coroutine(void* see, coroutine& c, std::uint32_t life) {
   facts.where = c.where.load(std::memory_order_acquire);                       // R [life]
   const std::uintptr_t home = c.home.load(std::memory_order_acquire);          // R [life]
   const std::uint32_t since = c.since.load(std::memory_order_acquire);         // R [life]
+  const std::uintptr_t word = c.word.load(std::memory_order_acquire);          // R [life]
   const std::uint32_t state = c.state_word().load(std::memory_order_acquire);  // a snapshot
   facts.reason = c.reason();
   if (c.life.load(std::memory_order_relaxed) >> 2 != life >> 2) return;  // [life] after the loads
   facts.core = reinterpret_cast<const runtime_core*>(home);
   facts.name = "";
+  if ((word & coroutine::tags) == coroutine::is_owner) {
+    facts.owner = reinterpret_cast<const void*>(word & ~coroutine::tags);
+  } else if ((word & coroutine::tags) == coroutine::is_record && word != coroutine::is_record) {
+    // Stays, for names_mutex is held. A ticket's fate is never of this kind.
+    const auto& record = *reinterpret_cast<const coroutine_record*>(word & ~coroutine::tags);
+    facts.owner = record.owner;
+    facts.name = record.name();
+  }
   facts.since = std::int64_t{since} << coroutine::since_shift;
   facts.doing = state == waiter::parked           ? activity::waiting
                 : (life & 3) == coroutine::on_cpu ? activity::running
@@ -70,6 +79,17 @@ void forget(goroutine& ended) noexcept {
     ended.label.store({}, std::memory_order_relaxed);  // under names_mutex
   }
   mine.free();
+}
+
+void forget_label(coroutine& ended) noexcept {
+  const std::uintptr_t word = ended.word.load(std::memory_order_relaxed);  // our own store
+  if ((word & coroutine::tags) != coroutine::is_record) [[likely]]
+    return;
+  {
+    const lock_scope held{names_mutex};
+    ended.word.store(0, std::memory_order_relaxed);  // under names_mutex
+  }
+  ::operator delete(reinterpret_cast<void*>(word & ~coroutine::tags));
 }
 
 void for_each_goroutine(const std::function<void(const goroutine_facts&)>& see) {

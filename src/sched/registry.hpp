@@ -19,6 +19,10 @@ namespace downhaul::impl {
 /// Takes an ended or discarded goroutine off the lists; the block may be reused from here on.
 void forget(goroutine& ended) noexcept;
 
+class coroutine;
+/// Takes its name, if it has one, from the lists.
+void forget_label(coroutine& ended) noexcept;
+
 enum class activity : std::uint8_t { runnable, running, waiting };
 
 struct goroutine_facts {

@@ -37,9 +37,17 @@ struct kept_function_of : kept_function {
   F f;
 };
 
+/// How lists of goroutines know it, beside where it was started.
+struct coroutine_label {
+  const void* owner = nullptr;  // who counts it; aligned to 4; null: nobody
+  const char* name = nullptr;   // copied; null: none
+};
+
 /// A block in the runtime `in` (null: the one current here). Throws std::bad_alloc.
-coroutine* prepare_coroutine(runtime_core* in, std::source_location where);
-/// Makes it runnable: `first` is resumed by the runtime. `kept` may be null.
+coroutine* prepare_coroutine(runtime_core* in, std::source_location where,
+                             coroutine_label label = {});
+/// Makes it runnable: `first` is resumed by the runtime. `kept` may be null, and is where there is an
+/// owner and no name.
 void start_coroutine(coroutine* prepared, std::coroutine_handle<> first,
                      kept_function* kept) noexcept;
 void discard_coroutine(coroutine* prepared) noexcept;
