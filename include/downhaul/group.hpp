@@ -3,7 +3,7 @@
 //
 // downhaul/group.hpp — tasks that end together: the first failure cancels the rest.
 //
-// Idea       a context, and goroutines below it. The first task that fails ends the context, with its
+// Idea       a context, and goroutines, or coroutines, below it. The first task that fails ends the context, with its
 //            failure as the cause; wait() returns when all tasks have ended and throws that failure.
 //            The end of the scope cancels what still runs and waits for it: no task outlives its group.
 // Failure    an exception that leaves the task, or a std::error_code it returns that is not zero. A
@@ -40,6 +40,7 @@
 #include "downhaul/impl/duration.hpp"
 #include "downhaul/mutex.hpp"
 #include "downhaul/semaphore.hpp"
+#include "downhaul/task.hpp"
 #include "downhaul/wait_group.hpp"
 
 namespace downhaul {
@@ -51,7 +52,9 @@ void keep_reachable(const std::exception_ptr& e);
 
 template <class F>
 decltype(auto) call_task(F& f, const context& ctx) {
-  if constexpr (std::invocable<F&, const context&>) {
+  if constexpr (is_task<F>) {
+    return F{std::move(f)};
+  } else if constexpr (std::invocable<F&, const context&>) {
     return std::invoke(f, ctx);
   } else {
     return std::invoke(f);
@@ -61,12 +64,15 @@ template <class F>
 using task_result = decltype(impl::call_task(std::declval<F&>(), std::declval<const context&>()));
 
 template <class F>
-concept task_body =
-    std::constructible_from<std::decay_t<F>, F> &&
-    (std::invocable<std::decay_t<F>&> || std::invocable<std::decay_t<F>&, const context&>);
+concept task_body = std::constructible_from<std::decay_t<F>, F> &&
+                    (std::invocable<std::decay_t<F>&> ||
+                     std::invocable<std::decay_t<F>&, const context&> || is_task<F>);
+/// What f returns, or the task that it returns.
 template <class F>
-concept group_task = task_body<F> && (std::is_void_v<task_result<std::decay_t<F>>> ||
-                                      std::same_as<task_result<std::decay_t<F>>, std::error_code>);
+using group_result = typename awaited_result<task_result<std::decay_t<F>>>::type;
+template <class F>
+concept group_task = task_body<F> && (std::is_void_v<group_result<F>> ||
+                                      std::same_as<group_result<F>, std::error_code>);
 
 }  // namespace impl
 
@@ -94,7 +100,9 @@ class group {
     patience_ns_.store(impl::to_ns(d), std::memory_order_relaxed);  // a setting, orders nothing
   }
 
-  /// Runs f() or f(ctx()) in a goroutine; f returns nothing or a std::error_code. At the limit it
+  /// Runs f() or f(ctx()) in a goroutine; f returns nothing or a std::error_code. If it returns a task of
+  /// one of these, or is such a task, in a coroutine, which has no stack while it waits; f is called
+  /// there, and kept until the task has ended. At the limit it
   /// parks the caller until a task has ended, whether or not ctx() has ended meanwhile. It starts f
   /// even if ctx() has ended. Throws std::bad_alloc and what copying or moving f throws; then f does
   /// not run.
@@ -127,7 +135,7 @@ class group {
   friend struct impl::coro_access;
 
   template <class F>
-  struct task {
+  struct member {
     group* of;
     std::optional<F> f;
 
@@ -151,6 +159,27 @@ class group {
     }
   };
 
+  // The same as a coroutine.
+  template <class F>
+  static task<void> run(group* of, std::optional<F> f) {
+    {
+      const scoped_context here{of->ctx()};
+      try {
+        if constexpr (std::is_void_v<impl::group_result<F>>) {
+          co_await impl::call_task(*f, of->ctx());
+        } else {
+          const std::error_code failed = co_await impl::call_task(*f, of->ctx());
+          if (failed) of->fail(std::make_exception_ptr(std::system_error{failed}));
+        }
+      } catch (...) {
+        of->caught();
+      }
+    }
+    f.reset();
+    of->free_place();
+    of->tasks_.done();
+  }
+
   template <class F>
   void start(const go_options& options, F&& f, std::source_location where) {
     if (limit_) limit_->acquire();
@@ -163,8 +192,12 @@ class group {
       if (f == nullptr) impl::fatal_go_of_nil();
     }
     try {
-      tasks_.go(options, task<kept>{this, std::optional<kept>{std::in_place, std::forward<F>(f)}},
-                where);
+      std::optional<kept> g{std::in_place, std::forward<F>(f)};
+      if constexpr (impl::is_task<impl::task_result<kept>>) {
+        tasks_.start_task(options, where, [&] { return run(this, std::move(g)); });
+      } else {
+        tasks_.go(options, member<kept>{this, std::move(g)}, where);
+      }
     } catch (...) {
       free_place();
       throw;
@@ -201,14 +234,24 @@ class group_of {
     group_.set_patience(d);
   }
 
-  /// As group::go; f returns what a T is made from.
+  /// As group::go; f returns what a T is made from, or a task of that.
   template <impl::task_body F>
-    requires std::constructible_from<T, impl::task_result<std::decay_t<F>>>
+    requires std::constructible_from<T, impl::group_result<F>>
   void go(F&& f, std::source_location where = std::source_location::current()) {
+    using kept = std::decay_t<F>;
     std::optional<T>& result = add_result();
-    group_.go([&result, g = std::decay_t<F>(std::forward<F>(f))](
-                  const context& ctx) mutable { result.emplace(impl::call_task(g, ctx)); },
-              where);
+    if constexpr (impl::is_task<impl::task_result<kept>>) {
+      group_.go(
+          [&result, g = kept(std::forward<F>(f))](const context& ctx) mutable -> task<void> {
+            auto&& value = co_await impl::call_task(g, ctx);
+            result.emplace(std::forward<decltype(value)>(value));
+          },
+          where);
+    } else {
+      group_.go([&result, g = kept(std::forward<F>(f))](
+                    const context& ctx) mutable { result.emplace(impl::call_task(g, ctx)); },
+                where);
+    }
   }
 
   /// As group::wait, and returns the results. They are moved out: a later call returns those of later

@@ -30,6 +30,7 @@
 #include "downhaul/impl/observer.hpp"
 #include "downhaul/impl/source.hpp"
 #include "downhaul/impl/spawn.hpp"
+#include "downhaul/task.hpp"
 
 namespace downhaul {
 
@@ -103,9 +104,21 @@ class wait_group {
           std::source_location where = std::source_location::current()) {
     start(options, std::forward<F>(f), where);
   }
+  /// The same with a coroutine: f returns a task<void>, or is one. f is called in the new coroutine, and
+  /// kept until its task has ended; while that waits it has no stack. Of the options a task has the
+  /// name; throws misuse "go: a task cannot be pinned".
+  template <impl::task_like F>
+  void go(F&& f, std::source_location where = std::source_location::current()) {
+    start_maker(go_options{}, std::forward<F>(f), where);
+  }
+  template <impl::task_like F>
+  void go(const go_options& options, F&& f,
+          std::source_location where = std::source_location::current()) {
+    start_maker(options, std::forward<F>(f), where);
+  }
 
  private:
-  friend class group;  // lists tasks that are late
+  friend class group;  // lists tasks that are late, and has coroutines of its own
   friend struct impl::coro_access;
 
   // The word:  bits 32..63  unfinished tasks, signed   by add, done
@@ -119,7 +132,7 @@ class wait_group {
   }
 
   template <class F>
-  struct task {
+  struct member {
     wait_group* group;
     std::optional<F> f;
 
@@ -142,9 +155,9 @@ class wait_group {
       if (f == nullptr) impl::fatal_go_of_nil();
     }
     impl::spawn_request request;
-    request.size = sizeof(task<kept>);
-    request.align = alignof(task<kept>);
-    request.ops = &impl::closure_ops_for<task<kept>>;
+    request.size = sizeof(member<kept>);
+    request.align = alignof(member<kept>);
+    request.ops = &impl::closure_ops_for<member<kept>>;
     request.owner = this;
     request.where = where;
     request.name = options.name;
@@ -155,13 +168,49 @@ class wait_group {
     try {
       g = impl::prepare_goroutine(request);
       ::new (impl::closure_storage(g))
-          task<kept>{this, std::optional<kept>{std::in_place, std::forward<F>(f)}};
+          member<kept>{this, std::optional<kept>{std::in_place, std::forward<F>(f)}};
     } catch (...) {
       if (g != nullptr) impl::discard_goroutine(g);
       done();
       throw;
     }
     impl::start_goroutine(g);
+  }
+
+  template <class F>
+  static task<void> run(wait_group* group, std::optional<F> f) {
+    try {
+      co_await impl::task_of(*f);
+    } catch (const context_error&) {
+      // As above.
+    }
+    f.reset();
+    group->done();
+  }
+
+  template <class F>
+  void start_maker(const go_options& options, F&& f, std::source_location where) {
+    using kept = std::decay_t<F>;
+    if constexpr (impl::can_be_nil<kept>) {
+      if (f == nullptr) impl::fatal_go_of_nil();
+    }
+    start_task(options, where,
+               [&] { return run(this, std::optional<kept>{std::in_place, std::forward<F>(f)}); });
+  }
+  /// What make() returns says done() itself.
+  template <class Make>
+  void start_task(const go_options& options, std::source_location where, Make make) {
+    const char* const name = impl::name_in(options);
+    add();
+    impl::coroutine* prepared = nullptr;
+    try {
+      prepared = impl::prepare_coroutine(nullptr, where, {.owner = this, .name = name});
+      impl::start_task(prepared, make(), nullptr);
+    } catch (...) {
+      if (prepared != nullptr) impl::discard_coroutine(prepared);
+      done();
+      throw;
+    }
   }
 
   /// What add and done leave to be done: nothing, the release, or the undoing of a misuse.
