@@ -213,6 +213,23 @@ template <class Duration>
   return impl::lock_awaiter{m, impl::ending{&ctx, &ec}};
 }
 
+/// Waits until it has `n` units. Throws misuse "semaphore: negative units" right here for a negative n.
+[[nodiscard]] inline auto async_acquire(semaphore& s, std::ptrdiff_t n = 1) {
+  return impl::units_awaiter{s, n, impl::ending{}};
+}
+/// Cancellation: throws context_error if `ctx` has ended, or ends first; then nothing is taken.
+[[nodiscard]] inline auto async_acquire(const context& ctx, semaphore& s, std::ptrdiff_t n = 1) {
+  return impl::units_awaiter{s, n, impl::ending{&ctx}};
+}
+/// Cancellation: sets `ec` to ctx.err() instead; n units are held exactly when `ec` is clear.
+[[nodiscard]] inline auto async_acquire(const context& ctx, semaphore& s, std::ptrdiff_t n,
+                                        std::error_code& ec) {
+  return impl::units_awaiter{s, n, impl::ending{&ctx, &ec}};
+}
+[[nodiscard]] inline auto async_acquire(const context& ctx, semaphore& s, std::error_code& ec) {
+  return impl::units_awaiter{s, 1, impl::ending{&ctx, &ec}};
+}
+
 // --- calls that block ---
 
 /// Runs f() on a thread with a full-size stack; its result or exception is that of the co_await. Throws

@@ -22,6 +22,11 @@
 
 namespace downhaul {
 
+namespace impl {
+class wake_list;
+struct coro_access;  // how coroutines wait for it
+}  // namespace impl
+
 class semaphore {
  public:
   /// Throws misuse "semaphore: negative units" for a negative number.
@@ -48,8 +53,21 @@ class semaphore {
   void release(std::ptrdiff_t n = 1);
 
  private:
+  friend struct impl::coro_access;
+
+  struct request : impl::wait_node {
+    std::ptrdiff_t units = 0;
+  };
+
   bool acquire_or_end(impl::source* done, std::ptrdiff_t n);
+  /// Under the queue's lock: takes them if they are free and nobody waits.
   bool take_free(std::ptrdiff_t n) noexcept;
+  /// Takes what `r` wants, else queues it; false: it waits.
+  bool take_or_hang(request& r) noexcept;
+  /// `r` has given up: takes it off, and lets in those behind it who fit.
+  void withdraw(request& r) noexcept;
+  /// Under the queue's lock: lets in those who fit when `free` units are.
+  void let_in(std::ptrdiff_t free, impl::wake_list& granted) noexcept;
 
   const std::ptrdiff_t units_;
   std::ptrdiff_t held_ = 0;  // 0 ≤ held_ ≤ units_; with queue_ guarded by the queue's lock

@@ -4,6 +4,7 @@
 
 #include "downhaul/group.hpp"
 #include "downhaul/mutex.hpp"
+#include "downhaul/semaphore.hpp"
 #include "downhaul/wait_group.hpp"
 #include "sched/coroutine.hpp"
 #include "wait/context_wait.hpp"
@@ -13,8 +14,8 @@ namespace {
 
 // `hang` puts the node on the object's queue, or says false where there is nothing to wait for; `take_off`
 // takes it from there if it is still on it.
-template <class Hang, class TakeOff>
-bool suspend_on(queue_wait& w, const suspender& who, wait_reason why, Hang hang, TakeOff take_off) {
+template <class Wait, class Hang, class TakeOff>
+bool suspend_on(Wait& w, const suspender& who, wait_reason why, Hang hang, TakeOff take_off) {
   if (w.done != nullptr && w.done->ready()) {
     w.woken = false;
     return false;
@@ -36,8 +37,8 @@ bool suspend_on(queue_wait& w, const suspender& who, wait_reason why, Hang hang,
   return false;
 }
 
-template <class TakeOff>
-bool resume_from(queue_wait& w, TakeOff take_off) noexcept {
+template <class Wait, class TakeOff>
+bool resume_from(Wait& w, TakeOff take_off) noexcept {
   if (w.phase != wait_phase::waits) return w.woken;
   w.phase = wait_phase::over;
   auto& me = static_cast<coroutine&>(*w.node.who);
@@ -48,8 +49,8 @@ bool resume_from(queue_wait& w, TakeOff take_off) noexcept {
 }
 
 // Whether it was woken all the same.
-template <class TakeOff>
-bool abandon_on(queue_wait& w, TakeOff take_off) noexcept {
+template <class Wait, class TakeOff>
+bool abandon_on(Wait& w, TakeOff take_off) noexcept {
   auto& me = static_cast<coroutine&>(*w.node.who);
   const wait_node* const winner = stop_waiting(me);
   if (winner != &w.node) take_off();
@@ -86,6 +87,19 @@ bool coro_access::resume(queue_wait& w, downhaul::mutex& on) noexcept {
 void coro_access::abandon(queue_wait& w, downhaul::mutex& on) noexcept {
   // It was handed over: nobody else will unlock it.
   if (abandon_on(w, [&] { on.withdraw(w.node); })) on.unlock();
+}
+
+bool coro_access::suspend(units_wait& w, semaphore& on, const suspender& who) {
+  return suspend_on(
+      w, who, wait_reason::semaphore_acquire, [&] { return !on.take_or_hang(w.node); },
+      [&] { on.withdraw(w.node); });
+}
+bool coro_access::resume(units_wait& w, semaphore& on) noexcept {
+  return resume_from(w, [&] { on.withdraw(w.node); });
+}
+void coro_access::abandon(units_wait& w, semaphore& on) noexcept {
+  // They were granted: nobody else will give them back.
+  if (abandon_on(w, [&] { on.withdraw(w.node); })) on.release(w.node.units);
 }
 
 }  // namespace downhaul::impl

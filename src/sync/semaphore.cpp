@@ -15,24 +15,8 @@ namespace downhaul {
 
 namespace {
 
-struct request : impl::wait_node {
-  std::ptrdiff_t units = 0;
-};
-
 void expect_not_negative(std::ptrdiff_t n) {
   if (n < 0) throw misuse{"semaphore: negative units"};
-}
-
-// Under the queue's lock. `free` goes down by what is granted.
-void let_in(impl::wait_list& queue, std::ptrdiff_t& free, impl::wake_list& granted) noexcept {
-  while (impl::wait_node* n = queue.front()) {
-    const std::ptrdiff_t wanted = static_cast<request*>(n)->units;
-    if (wanted > free) return;
-    impl::wait_list::remove(*n);
-    if (n->elect && !n->who->try_win(*n)) continue;  // [elect] its context ended
-    free -= wanted;
-    granted.push(*n);
-  }
 }
 
 }  // namespace
@@ -46,6 +30,38 @@ bool semaphore::take_free(std::ptrdiff_t n) noexcept {
   return true;
 }
 
+void semaphore::let_in(std::ptrdiff_t free, impl::wake_list& granted) noexcept {
+  while (impl::wait_node* n = queue_.front()) {
+    const std::ptrdiff_t wanted = static_cast<request*>(n)->units;
+    if (wanted > free) break;
+    impl::wait_list::remove(*n);
+    if (n->elect && !n->who->try_win(*n)) continue;  // [elect] its context ended
+    free -= wanted;
+    granted.push(*n);
+  }
+  held_ = units_ - free;
+}
+
+bool semaphore::take_or_hang(request& r) noexcept {
+  const impl::lock_scope held{impl::queue_lock_of(this)};
+  if (take_free(r.units)) return true;
+  // What can never fit is not queued: it waits for its context alone and holds up nobody.
+  if (r.units <= units_) queue_.push_back(r);
+  return false;
+}
+
+void semaphore::withdraw(request& r) noexcept {
+  impl::wake_list granted;
+  {
+    const impl::lock_scope held{impl::queue_lock_of(this)};
+    if (r.linked()) {
+      impl::wait_list::remove(r);
+      let_in(units_ - held_, granted);
+    }
+  }
+  granted.notify_all();
+}
+
 bool semaphore::acquire_or_end(impl::source* done, std::ptrdiff_t n) {
   expect_not_negative(n);
   if (impl::has_ended(done)) return false;
@@ -55,26 +71,11 @@ bool semaphore::acquire_or_end(impl::source* done, std::ptrdiff_t n) {
   node.elect = done != nullptr;
   node.units = n;
   me.prepare();
-  {
-    const impl::lock_scope held{impl::queue_lock_of(this)};
-    if (take_free(n)) return true;
-    // What can never fit is not queued: it waits for its context alone and holds up nobody.
-    if (n <= units_) queue_.push_back(node);
-  }
+  if (take_or_hang(node)) return true;
   if (impl::park_with_source(me, node, done, impl::wait_reason::semaphore_acquire) ==
       impl::wait_result::woken)
     return true;
-  impl::wake_list granted;
-  {
-    const impl::lock_scope held{impl::queue_lock_of(this)};
-    if (node.linked()) {
-      impl::wait_list::remove(node);
-      std::ptrdiff_t free = units_ - held_;
-      let_in(queue_, free, granted);
-      held_ = units_ - free;
-    }
-  }
-  granted.notify_all();
+  withdraw(node);
   return false;
 }
 
@@ -102,11 +103,7 @@ void semaphore::release(std::ptrdiff_t n) {
   {
     const impl::lock_scope held{impl::queue_lock_of(this)};
     too_many = n > held_;
-    if (!too_many) {
-      std::ptrdiff_t free = units_ - held_ + n;
-      let_in(queue_, free, granted);
-      held_ = units_ - free;
-    }
+    if (!too_many) let_in(units_ - held_ + n, granted);
   }
   if (too_many) throw misuse{"semaphore: released more than held"};
   granted.notify_all();

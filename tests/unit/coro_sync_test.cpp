@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 the downhaul authors
 //
-// Wait groups, groups, mutexes and blocking calls, awaited.
+// Wait groups, groups, mutexes, semaphores and blocking calls, awaited.
 #include <gtest/gtest.h>
 
 #include <stdexcept>
@@ -143,6 +143,104 @@ TEST_F(coro_sync, gives_up_a_lock_when_the_context_ends) {
   m.unlock();
 }
 
+TEST_F(coro_sync, takes_units_that_are_free_and_waits_for_others) {
+  dh::semaphore s{3};
+  run_task([&]() -> dh::task<> {
+    co_await dh::async_acquire(s);
+    co_await dh::async_acquire(s, 2);
+    EXPECT_FALSE(s.try_acquire());
+    dh::go([&] {
+      downhaul_test::await_parked("semaphore.Acquire", 1);
+      s.release();
+      EXPECT_FALSE(s.try_acquire()) << "somebody waits for two";
+      s.release();
+    });
+    co_await dh::async_acquire(s, 2);
+    EXPECT_FALSE(s.try_acquire());
+  });
+  s.release(3);
+  EXPECT_TRUE(s.try_acquire(3));
+  EXPECT_THROW(static_cast<void>(dh::async_acquire(s, -1)), dh::misuse);
+}
+
+// The oracle: never more at work than there are units.
+TEST_F(coro_sync, shares_a_semaphore_with_goroutines_and_threads) {
+  dh::semaphore s{3};
+  std::atomic<std::ptrdiff_t> at_work{0};
+  const auto work = [&](std::ptrdiff_t n) {
+    EXPECT_LE(at_work.fetch_add(n) + n, 3);
+    at_work -= n;
+    s.release(n);
+  };
+  const int turns = downhaul_test::rounds(10'000);
+  dh::wait_group wg;
+  for (int i = 0; i < 4; ++i) {
+    wg.go([&, i]() -> dh::task<> {
+      for (int k = 0; k < turns; ++k) {
+        const std::ptrdiff_t n = 1 + (i + k) % 3;
+        co_await dh::async_acquire(s, n);
+        work(n);
+      }
+    });
+    wg.go([&, i] {
+      for (int k = 0; k < turns; ++k) {
+        const std::ptrdiff_t n = 1 + (i + k) % 3;
+        s.acquire(n);
+        work(n);
+        if (k % 16 == 0) dh::yield();
+      }
+    });
+  }
+  std::thread thread{[&] {
+    for (int k = 0; k < turns; ++k) {
+      s.acquire();
+      work(1);
+    }
+  }};
+  thread.join();
+  wg.wait();
+  EXPECT_TRUE(s.try_acquire(3));
+  downhaul_test::await_no_goroutines();
+}
+
+TEST_F(coro_sync, gives_up_units_when_the_context_ends_and_lets_in_who_is_behind) {
+  dh::semaphore s{2};
+  EXPECT_TRUE(s.try_acquire());
+  auto [ctx, cancel] = dh::with_cancel(dh::background());
+  dh::wait_group wg;
+  std::error_code ec;
+  wg.go([&, c = ctx]() -> dh::task<> {
+    co_await dh::async_acquire(c, s, 2, ec);
+    EXPECT_EQ(ec, dh::errc::canceled);
+    co_await dh::async_acquire(c, s);  // stops here, though one may be free
+    ADD_FAILURE();
+  });
+  downhaul_test::await_parked("semaphore.Acquire", 1);
+  wg.go([&]() -> dh::task<> { co_await dh::async_acquire(s); });
+  downhaul_test::await_parked("semaphore.Acquire", 2);
+  cancel();
+  wg.wait();
+  EXPECT_FALSE(s.try_acquire());
+  s.release(2);
+  downhaul_test::await_no_goroutines();
+}
+
+TEST_F(coro_sync, waits_for_more_units_than_there_are_until_the_context_ends) {
+  dh::semaphore s{1};
+  auto [ctx, cancel] = dh::with_cancel(dh::background());
+  dh::wait_group wg;
+  wg.go([&, c = ctx]() -> dh::task<> {
+    std::error_code ec;
+    co_await dh::async_acquire(c, s, 2, ec);
+    EXPECT_EQ(ec, dh::errc::canceled);
+  });
+  downhaul_test::await_parked("semaphore.Acquire", 1);
+  EXPECT_TRUE(s.try_acquire()) << "it holds somebody up";
+  cancel();
+  wg.wait();
+  downhaul_test::await_no_goroutines();
+}
+
 TEST_F(coro_sync, destroyed_while_it_waits_leaves_locks_and_groups_in_order) {
   dh::mutex m;
   dh::wait_group wg;
@@ -175,6 +273,38 @@ TEST_F(coro_sync, destroyed_with_a_lock_that_was_handed_over_unlocks_it) {
   }
   EXPECT_TRUE(m.try_lock());
   m.unlock();
+  EXPECT_TRUE(exec.run_one());
+}
+
+TEST_F(coro_sync, destroyed_while_it_waits_for_units_lets_in_who_is_behind) {
+  dh::semaphore s{2};
+  EXPECT_TRUE(s.try_acquire());
+  const auto takes = [&](std::ptrdiff_t n) -> plain_coroutine {
+    co_await dh::async_acquire(s, n);
+    s.release(n);
+  };
+  {
+    const plain_coroutine two = takes(2);
+    EXPECT_FALSE(s.try_acquire());
+  }
+  EXPECT_TRUE(s.try_acquire());
+  s.release(2);
+}
+
+TEST_F(coro_sync, destroyed_with_units_that_were_granted_gives_them_back) {
+  downhaul_test::hand_executor exec;
+  dh::semaphore s{2};
+  EXPECT_TRUE(s.try_acquire(2));
+  const auto takes = [&]() -> plain_coroutine {
+    co_await dh::async_acquire(s, 2).on(dh::resume_on::executor(exec));
+  };
+  {
+    const plain_coroutine c = takes();
+    s.release(2);
+    EXPECT_FALSE(s.try_acquire());
+  }
+  EXPECT_TRUE(s.try_acquire(2));
+  s.release(2);
   EXPECT_TRUE(exec.run_one());
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 the downhaul authors
 //
-// impl/coro_sync.hpp (room: coro) — what async_wait, async_lock and async_blocking return. See
+// impl/coro_sync.hpp (room: coro) — what async_wait, async_lock, async_acquire and async_blocking return. See
 // impl/coro_chan.hpp for the rule.
 #pragma once
 
@@ -16,18 +16,21 @@
 #include "downhaul/impl/coro_chan.hpp"
 #include "downhaul/impl/coro_wait.hpp"
 #include "downhaul/mutex.hpp"
+#include "downhaul/semaphore.hpp"
 #include "downhaul/wait_group.hpp"
 
 namespace downhaul::impl {
 
-/// A wait on the queue of a wait group or a mutex, and on a context.
-struct queue_wait {
+/// A wait on the queue of something, and on a context.
+template <class Node>
+struct queue_wait_of {
   source* done = nullptr;
   wait_phase phase = wait_phase::before;
   bool woken = true;  // else the context ended
-  wait_node node;
+  Node node;
   wait_node on_done;
 };
+using queue_wait = queue_wait_of<wait_node>;
 
 /// The way into those for coroutines. resume: whether it was woken; else the context ended.
 struct coro_access {
@@ -41,9 +44,15 @@ struct coro_access {
   static bool suspend(queue_wait& w, downhaul::mutex& on, const suspender& who);
   static bool resume(queue_wait& w, downhaul::mutex& on) noexcept;
   static void abandon(queue_wait& w, downhaul::mutex& on) noexcept;
-};
 
-template <class Self, class On>
+  using units_wait = queue_wait_of<semaphore::request>;
+  static bool suspend(units_wait& w, semaphore& on, const suspender& who);
+  static bool resume(units_wait& w, semaphore& on) noexcept;
+  static void abandon(units_wait& w, semaphore& on) noexcept;
+};
+using units_wait = coro_access::units_wait;
+
+template <class Self, class On, class Wait = queue_wait>
 class [[nodiscard]] queue_awaiter {
  public:
   queue_awaiter(On& on, ending end) noexcept : on_{on}, end_{end} {
@@ -76,11 +85,11 @@ class [[nodiscard]] queue_awaiter {
     return woken;
   }
   On& on_;
+  Wait wait_;
 
  private:
   asked_place where_;
   ending end_;
-  queue_wait wait_;
 };
 
 class [[nodiscard]] wait_awaiter : public queue_awaiter<wait_awaiter, wait_group> {
@@ -108,6 +117,15 @@ class [[nodiscard]] lock_awaiter : public queue_awaiter<lock_awaiter, downhaul::
     if (!end_wait()) return std::unique_lock<downhaul::mutex>{on_, std::defer_lock};
     return std::unique_lock<downhaul::mutex>{on_, std::adopt_lock};
   }
+};
+
+class [[nodiscard]] units_awaiter : public queue_awaiter<units_awaiter, semaphore, units_wait> {
+ public:
+  units_awaiter(semaphore& s, std::ptrdiff_t n, ending end) : queue_awaiter{s, end} {
+    if (n < 0) throw misuse{"semaphore: negative units"};
+    wait_.node.units = n;
+  }
+  void await_resume() { end_wait(); }
 };
 
 template <class F>
