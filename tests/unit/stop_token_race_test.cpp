@@ -34,46 +34,52 @@ using downhaul_test::place;
 
 constexpr int all_rounds = downhaul_test::checked ? 1'000 : 10'000;
 
-// Two run their steps side by side: nobody begins one before the other has ended the last.
+// Some run their steps side by side: nobody begins one before the others have ended the last.
 class side_by_side {
  public:
+  explicit side_by_side(int n) : n_{n} {}
   void meet() noexcept {
-    const int turn = arrived_.fetch_add(1) / 2;
-    for (int i = 0; arrived_.load() / 2 == turn; ++i) {
+    const int turn = arrived_.fetch_add(1) / n_;
+    for (int i = 0; arrived_.load() / n_ == turn; ++i) {
       if (i > 100) downhaul_test::give_way();
     }
   }
 
  private:
+  const int n_;
   std::atomic<int> arrived_{0};
 };
 
 class stop_token_race : public testing::TestWithParam<place> {
  protected:
-  // In each round prepare(i), then one() and other() at the same time, then check(i).
-  template <class Prepare, class One, class Other, class Check>
-  void race(Prepare prepare, One one, Other other, Check check) {
+  // In each round prepare(), then one() and other() and a third at the same time, then check().
+  template <class Prepare, class One, class Other, class Check, class... Third>
+  void race(Prepare prepare, One one, Other other, Check check, Third... third) {
     const std::int64_t before = dh::count_contexts();
-    const int n = all_rounds;
     {
-      side_by_side both;
+      side_by_side all{2 + static_cast<int>(sizeof...(third))};
       crew c{GetParam()};
       c.start([&] {
-        for (int i = 0; i < n; ++i) {
+        for (int i = 0; i < all_rounds; ++i) {
           prepare();
-          both.meet();
+          all.meet();
           one();
-          both.meet();
+          all.meet();
           check();
         }
       });
-      c.start([&] {
-        for (int i = 0; i < n; ++i) {
-          both.meet();
-          other();
-          both.meet();
-        }
-      });
+      const auto joins = [&](auto& action) {
+        c.start([&] {
+          for (int i = 0; i < all_rounds; ++i) {
+            all.meet();
+            action();
+            all.meet();
+          }
+        });
+      };
+      joins(other);
+      (joins(third), ...);
+      c.join();
     }
     downhaul_test::await_nothing_under_way();
     EXPECT_EQ(dh::count_contexts(), before) << "contexts left behind";
@@ -192,6 +198,21 @@ TEST_P(stop_token_race, of_a_cancel_and_two_who_ask_for_the_token) {
          EXPECT_TRUE(dh::to_stop_token(made->ctx).stop_requested());
          made.reset();
        });
+}
+
+// Who asks when it ends must not leave a token in the table that nobody stops.
+TEST_P(stop_token_race, of_a_cancel_and_two_others_who_ask_for_the_token) {
+  std::optional<dh::cancelable> made;
+  std::stop_token first;
+  std::stop_token second;
+  race([&] { made = dh::with_cancel(dh::background()); }, [&] { made->cancel(); },
+       [&] { first = dh::to_stop_token(made->ctx); },
+       [&] {
+         EXPECT_TRUE(first.stop_requested());
+         EXPECT_TRUE(second.stop_requested());
+         made.reset();
+       },
+       [&] { second = dh::to_stop_token(made->ctx); });
 }
 
 TEST_P(stop_token_race, of_a_last_handle_and_one_who_asks_for_the_token) {
