@@ -25,6 +25,8 @@
 namespace downhaul {
 
 namespace impl {
+struct coro_access;  // how coroutines wait for it
+
 template <class L>
 concept basic_lockable = requires(L& l) {
   l.lock();
@@ -73,6 +75,8 @@ class condition_variable {
   }
 
  private:
+  friend struct impl::coro_access;
+
   template <class L, class P>
   bool wait_until(L& lock, impl::source* done, P& holds) {
     if (done != nullptr && done->ready()) return false;
@@ -99,6 +103,8 @@ class condition_variable {
   }
 
   void enqueue(impl::wait_node& node, bool elect) noexcept;
+  void hang(impl::wait_node& node) noexcept;
+  void take_off(impl::wait_node& node) noexcept;
   bool park(impl::wait_node& node, impl::source* done) noexcept;
   void withdraw(impl::wait_node& node) noexcept;
   void notify_slow(bool all) noexcept;

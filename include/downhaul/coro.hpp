@@ -230,6 +230,32 @@ template <class Duration>
   return impl::units_awaiter{s, 1, impl::ending{&ctx, &ec}};
 }
 
+/// Unlocks `held`, waits until notified, and locks it again. The caller keeps `held` and the condition
+/// variable where they are.
+inline task<void> async_wait(condition_variable& on, std::unique_lock<mutex>& held) {
+  return impl::wait_for_condition(on, held, impl::ending{}, [notified = false]() mutable {
+    return std::exchange(notified, true);
+  });
+}
+/// Waits until `holds()` returns true; calls it under the lock.
+template <std::predicate P>
+task<void> async_wait(condition_variable& on, std::unique_lock<mutex>& held, P holds) {
+  return impl::wait_for_condition(on, held, impl::ending{}, std::move(holds));
+}
+/// Cancellation: throws context_error if `ctx` has ended, whatever `holds` would say, or ends before a
+/// notification; `held` is locked again by then.
+template <std::predicate P>
+task<void> async_wait(const context& ctx, condition_variable& on, std::unique_lock<mutex>& held,
+                      P holds) {
+  return impl::wait_for_condition(on, held, impl::ending{&ctx}, std::move(holds));
+}
+/// Cancellation: sets `ec` to ctx.err() instead; it is clear exactly when `holds()` was true.
+template <std::predicate P>
+task<void> async_wait(const context& ctx, condition_variable& on, std::unique_lock<mutex>& held,
+                      P holds, std::error_code& ec) {
+  return impl::wait_for_condition(on, held, impl::ending{&ctx, &ec}, std::move(holds));
+}
+
 // --- calls that block ---
 
 /// Runs f() on a thread with a full-size stack; its result or exception is that of the co_await. Throws

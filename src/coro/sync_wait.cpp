@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the downhaul authors
 #include "downhaul/impl/coro_sync.hpp"
 
+#include "downhaul/condition_variable.hpp"
 #include "downhaul/group.hpp"
 #include "downhaul/mutex.hpp"
 #include "downhaul/semaphore.hpp"
@@ -100,6 +101,25 @@ bool coro_access::resume(units_wait& w, semaphore& on) noexcept {
 void coro_access::abandon(units_wait& w, semaphore& on) noexcept {
   // They were granted: nobody else will give them back.
   if (abandon_on(w, [&] { on.withdraw(w.node); })) on.release(w.node.units);
+}
+
+bool coro_access::suspend(queue_wait& w, condition_variable& on, const suspender& who,
+                          std::unique_lock<downhaul::mutex>& held) {
+  if (!held.owns_lock()) held.unlock();  // throws, while nothing hangs
+  return suspend_on(
+      w, who, wait_reason::condition_wait,
+      [&] {
+        on.hang(w.node);
+        held.unlock();
+        return true;
+      },
+      [&] { on.take_off(w.node); });
+}
+bool coro_access::resume(queue_wait& w, condition_variable& on) noexcept {
+  return resume_from(w, [&] { on.take_off(w.node); });
+}
+void coro_access::abandon(queue_wait& w, condition_variable& on) noexcept {
+  if (abandon_on(w, [&] { on.take_off(w.node); })) on.notify_one();
 }
 
 }  // namespace downhaul::impl

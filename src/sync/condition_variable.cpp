@@ -20,18 +20,26 @@ void condition_variable::enqueue(impl::wait_node& node, bool elect) noexcept {
   node.who = &me;
   node.elect = elect;
   me.prepare();
+  hang(node);
+}
+
+void condition_variable::hang(impl::wait_node& node) noexcept {
   const lock_scope held{queue_lock_of(this)};
   queue_.push_back(node);
   waiting_.store(1, std::memory_order_relaxed);  // C1 [cond] pairs with Q by the user's lock
+}
+
+void condition_variable::take_off(impl::wait_node& node) noexcept {
+  const lock_scope held{queue_lock_of(this)};
+  if (node.linked()) impl::wait_list::remove(node);
+  waiting_.store(queue_.empty() ? 0 : 1, std::memory_order_relaxed);  // [cond] see hang
 }
 
 bool condition_variable::park(impl::wait_node& node, impl::source* done) noexcept {
   if (impl::park_with_source(*node.who, node, done, impl::wait_reason::condition_wait) ==
       impl::wait_result::woken)
     return true;
-  const lock_scope held{queue_lock_of(this)};
-  if (node.linked()) impl::wait_list::remove(node);
-  waiting_.store(queue_.empty() ? 0 : 1, std::memory_order_relaxed);  // [cond] see enqueue
+  take_off(node);
   return false;
 }
 
@@ -41,7 +49,7 @@ void condition_variable::withdraw(impl::wait_node& node) noexcept {
     const lock_scope held{queue_lock_of(this)};
     if (node.linked()) {
       impl::wait_list::remove(node);
-      waiting_.store(queue_.empty() ? 0 : 1, std::memory_order_relaxed);  // [cond] see enqueue
+      waiting_.store(queue_.empty() ? 0 : 1, std::memory_order_relaxed);  // [cond] see hang
       return;
     }
   }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) 2026 the downhaul authors
 //
-// Wait groups, groups, mutexes, semaphores and blocking calls, awaited.
+// Wait groups, groups, mutexes, semaphores, conditions and blocking calls, awaited.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -306,6 +309,136 @@ TEST_F(coro_sync, destroyed_with_units_that_were_granted_gives_them_back) {
   EXPECT_TRUE(s.try_acquire(2));
   s.release(2);
   EXPECT_TRUE(exec.run_one());
+}
+
+TEST_F(coro_sync, waits_for_a_condition_with_the_lock_given_back_meanwhile) {
+  dh::mutex m;
+  dh::condition_variable changed;
+  int stock = 0;
+  run_task([&]() -> dh::task<> {
+    auto held = co_await dh::async_lock(m);
+    dh::go([&] {
+      downhaul_test::await_parked("sync.Cond.Wait", 1);
+      const std::lock_guard lock{m};
+      stock = 1;
+      changed.notify_one();
+    });
+    co_await dh::async_wait(changed, held, [&] { return stock != 0; });
+    EXPECT_TRUE(held.owns_lock());
+    EXPECT_EQ(stock, 1);
+    dh::go([&] {
+      downhaul_test::await_parked("sync.Cond.Wait", 1);
+      changed.notify_all();
+    });
+    co_await dh::async_wait(changed, held);
+    EXPECT_TRUE(held.owns_lock());
+    EXPECT_FALSE(m.try_lock());
+  });
+  EXPECT_TRUE(m.try_lock());
+  m.unlock();
+}
+
+TEST_F(coro_sync, gives_up_a_condition_when_the_context_ends_and_has_the_lock_again) {
+  dh::mutex m;
+  dh::condition_variable changed;
+  auto [ctx, cancel] = dh::with_cancel(dh::background());
+  dh::go([&] {
+    downhaul_test::await_parked("sync.Cond.Wait", 1);
+    cancel();
+  });
+  run_task([&, c = ctx]() -> dh::task<> {
+    auto held = co_await dh::async_lock(m);
+    std::error_code ec;
+    co_await dh::async_wait(c, changed, held, [] { return false; }, ec);
+    EXPECT_EQ(ec, dh::errc::canceled);
+    EXPECT_TRUE(held.owns_lock());
+    bool threw = false;
+    try {
+      co_await dh::async_wait(c, changed, held, [] { return true; });
+    } catch (const dh::context_error&) {
+      threw = true;
+    }
+    EXPECT_TRUE(threw);
+    EXPECT_TRUE(held.owns_lock());
+    held.unlock();
+    bool refused = false;
+    try {
+      co_await dh::async_wait(changed, held);
+    } catch (const std::system_error&) {
+      refused = true;
+    }
+    EXPECT_TRUE(refused);
+  });
+}
+
+// The oracle: a buffer of one place, and every number that was put in comes out.
+TEST_F(coro_sync, shares_a_condition_with_goroutines_and_threads) {
+  dh::mutex m;
+  dh::condition_variable changed;
+  std::optional<int> place;
+  const int turns = downhaul_test::rounds(10'000);
+  long sum = 0;
+  const auto full = [&] { return place.has_value(); };
+  const auto empty = [&] { return !place.has_value(); };
+  dh::wait_group wg;
+  wg.go([&]() -> dh::task<> {
+    for (int k = 0; k < turns; ++k) {
+      auto held = co_await dh::async_lock(m);
+      co_await dh::async_wait(changed, held, empty);
+      place = k;
+      changed.notify_all();
+    }
+  });
+  wg.go([&] {
+    for (int k = 0; k < turns; ++k) {
+      std::unique_lock held{m};
+      changed.wait(held, empty);
+      place = k;
+      changed.notify_all();
+    }
+  });
+  wg.go([&]() -> dh::task<> {
+    for (int k = 0; k < turns; ++k) {
+      auto held = co_await dh::async_lock(m);
+      co_await dh::async_wait(changed, held, full);
+      sum += *place;
+      place.reset();
+      changed.notify_all();
+    }
+  });
+  std::thread thread{[&] {
+    for (int k = 0; k < turns; ++k) {
+      std::unique_lock held{m};
+      changed.wait(held, full);
+      sum += *place;
+      place.reset();
+      changed.notify_all();
+    }
+  }};
+  thread.join();
+  wg.wait();
+  EXPECT_EQ(sum, long{turns} * (turns - 1));
+  downhaul_test::await_no_goroutines();
+}
+
+TEST_F(coro_sync, destroyed_while_it_waits_for_a_condition_is_not_told) {
+  dh::mutex m;
+  dh::condition_variable changed;
+  std::atomic<int> told{0};
+  const auto waits = [&]() -> plain_coroutine {
+    auto held = co_await dh::async_lock(m);
+    co_await dh::async_wait(changed, held);
+    ++told;
+  };
+  {
+    const plain_coroutine first = waits();
+  }
+  const plain_coroutine second = waits();
+  changed.notify_one();
+  while (!second.done()) dh::yield();
+  EXPECT_EQ(told, 1);
+  EXPECT_TRUE(m.try_lock());
+  m.unlock();
 }
 
 TEST_F(coro_sync, a_blocking_call_runs_on_a_thread_and_returns) {

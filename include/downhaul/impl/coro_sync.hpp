@@ -11,12 +11,14 @@
 #include <utility>
 
 #include "downhaul/blocking.hpp"
+#include "downhaul/condition_variable.hpp"
 #include "downhaul/group.hpp"
 #include "downhaul/impl/coro_blocking.hpp"
 #include "downhaul/impl/coro_chan.hpp"
 #include "downhaul/impl/coro_wait.hpp"
 #include "downhaul/mutex.hpp"
 #include "downhaul/semaphore.hpp"
+#include "downhaul/task.hpp"
 #include "downhaul/wait_group.hpp"
 
 namespace downhaul::impl {
@@ -49,6 +51,12 @@ struct coro_access {
   static bool suspend(units_wait& w, semaphore& on, const suspender& who);
   static bool resume(units_wait& w, semaphore& on) noexcept;
   static void abandon(units_wait& w, semaphore& on) noexcept;
+
+  /// Unlocks `held` when it hangs. A notification that came too late to be had goes to the next one.
+  static bool suspend(queue_wait& w, condition_variable& on, const suspender& who,
+                      std::unique_lock<downhaul::mutex>& held);
+  static bool resume(queue_wait& w, condition_variable& on) noexcept;
+  static void abandon(queue_wait& w, condition_variable& on) noexcept;
 };
 using units_wait = coro_access::units_wait;
 
@@ -127,6 +135,48 @@ class [[nodiscard]] units_awaiter : public queue_awaiter<units_awaiter, semaphor
   }
   void await_resume() { end_wait(); }
 };
+
+/// The part of a wait for a condition in which the lock is not held: true, or the context has ended.
+class [[nodiscard]] notified_awaiter {
+ public:
+  notified_awaiter(condition_variable& on, std::unique_lock<downhaul::mutex>& held,
+                   source* done) noexcept
+      : on_{on}, held_{held} {
+    wait_.done = done;
+  }
+  notified_awaiter(const notified_awaiter&) = delete;
+  notified_awaiter& operator=(const notified_awaiter&) = delete;
+  ~notified_awaiter() {
+    if (wait_.phase == wait_phase::waits) coro_access::abandon(wait_, on_);
+  }
+
+  bool await_ready() const noexcept { return false; }
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> h) {
+    return coro_access::suspend(wait_, on_, asked_place{}(h), held_);
+  }
+  bool await_resume() noexcept { return coro_access::resume(wait_, on_); }
+
+ private:
+  condition_variable& on_;
+  std::unique_lock<downhaul::mutex>& held_;
+  queue_wait wait_;
+};
+
+/// `held` is locked again when it ends, also by an exception.
+template <class P>
+task<void> wait_for_condition(condition_variable& on, std::unique_lock<downhaul::mutex>& held,
+                              ending end, P holds) {
+  source* const done = end.ctx != nullptr ? done_of(*end.ctx) : nullptr;
+  bool ended = done != nullptr && done->ready();
+  // The condition goes first once notified, as in the blocking form.
+  while (!ended && !holds()) {
+    const bool notified = co_await notified_awaiter{on, held, done};
+    if (!held.owns_lock()) held = co_await lock_awaiter{*held.mutex(), ending{}};
+    ended = !notified;
+  }
+  if (end.ctx != nullptr) end.report(ended);
+}
 
 template <class F>
 class [[nodiscard]] blocking_awaiter {
