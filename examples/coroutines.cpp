@@ -37,20 +37,29 @@ int main() {
 
   // A lambda is kept by go() until its task has ended, with what it has captured.
   dh::wait_group ended;
-  ended.add();
-  dh::go([&ended, in, name = std::string{"a task"}, c = ctx]() -> dh::task<> {
+  ended.go([in, name = std::string{"a task"}, c = ctx]() -> dh::task<> {
     std::error_code ec;
     co_await dh::async_recv(c, in, ec);
     std::cout << name << ": " << ec.message() << '\n';
     const int answer = co_await dh::async_blocking([] { return 42; });  // on a thread of its own
     std::cout << name << ": " << answer << '\n';
-    ended.done();
   });
   cancel();
   ended.wait();
+
+  dh::group_of<int> doubles{dh::background()};
+  for (const int n : {6, 7}) {
+    doubles.go([n](const dh::context& within) -> dh::task<int> {
+      co_await dh::async_sleep(within, 1ms);
+      co_return 2 * n;
+    });
+  }
+  for (const int twice : doubles.wait()) std::cout << "twice: " << twice << '\n';
 }
 
 // Output:
 //   the sum: 42
 //   a task: context canceled
 //   a task: 42
+//   twice: 12
+//   twice: 14

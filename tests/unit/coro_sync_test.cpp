@@ -441,6 +441,35 @@ TEST_F(coro_sync, destroyed_while_it_waits_for_a_condition_is_not_told) {
   m.unlock();
 }
 
+struct by_hand {
+  static inline downhaul_test::hand_executor* executor = nullptr;
+  static dh::resume_on downhaul_resumes_on() { return dh::resume_on::executor(*executor); }
+};
+
+TEST_F(coro_sync, destroyed_with_a_notification_hands_it_on) {
+  downhaul_test::hand_executor exec;
+  by_hand::executor = &exec;
+  dh::mutex m;
+  dh::condition_variable changed;
+  const auto waits = [&]() -> downhaul_test::basic_plain_coroutine<by_hand> {
+    std::unique_lock held{m};
+    co_await dh::impl::notified_awaiter{changed, held, nullptr};
+  };
+  dh::wait_group wg;
+  {
+    const auto first = waits();
+    wg.go([&] {
+      std::unique_lock held{m};
+      changed.wait(held);
+    });
+    downhaul_test::await_parked("sync.Cond.Wait", 1);
+    changed.notify_one();
+    EXPECT_EQ(wg.unfinished(), 1);
+  }
+  wg.wait();
+  EXPECT_TRUE(exec.run_one());
+}
+
 TEST_F(coro_sync, a_blocking_call_runs_on_a_thread_and_returns) {
   run_task([]() -> dh::task<> {
     const int n = co_await dh::async_blocking([] {
