@@ -47,9 +47,6 @@ namespace downhaul {
 
 namespace impl {
 
-/// See runtime.hpp: for the race detector.
-void keep_reachable(const std::exception_ptr& e);
-
 template <class F>
 decltype(auto) call_task(F& f, const context& ctx) {
   if constexpr (is_task<F>) {
