@@ -63,10 +63,6 @@ using units_wait = coro_access::units_wait;
 template <class Self, class On, class Wait = queue_wait>
 class [[nodiscard]] queue_awaiter {
  public:
-  queue_awaiter(On& on, ending end) noexcept : on_{on}, end_{end} {
-    if (end.ctx != nullptr) wait_.done = done_of(*end.ctx);
-  }
-  queue_awaiter(const queue_awaiter&) = delete;
   queue_awaiter& operator=(const queue_awaiter&) = delete;
   ~queue_awaiter() {
     if (wait_.phase == wait_phase::waits) coro_access::abandon(wait_, on_);
@@ -96,13 +92,20 @@ class [[nodiscard]] queue_awaiter {
   Wait wait_;
 
  private:
+  friend Self;
+
+  queue_awaiter(On& on, ending end) noexcept : on_{on}, end_{end} {
+    if (end.ctx != nullptr) wait_.done = done_of(*end.ctx);
+  }
+  queue_awaiter(const queue_awaiter&) = delete;
+
   asked_place where_;
   ending end_;
 };
 
 class [[nodiscard]] wait_awaiter : public queue_awaiter<wait_awaiter, wait_group> {
  public:
-  using queue_awaiter::queue_awaiter;
+  wait_awaiter(wait_group& wg, ending end) noexcept : queue_awaiter{wg, end} {}
   void await_resume() { end_wait(); }
 };
 
@@ -120,7 +123,7 @@ class [[nodiscard]] group_awaiter : public queue_awaiter<group_awaiter, wait_gro
 
 class [[nodiscard]] lock_awaiter : public queue_awaiter<lock_awaiter, downhaul::mutex> {
  public:
-  using queue_awaiter::queue_awaiter;
+  lock_awaiter(downhaul::mutex& m, ending end) noexcept : queue_awaiter{m, end} {}
   std::unique_lock<downhaul::mutex> await_resume() {
     if (!end_wait()) return std::unique_lock<downhaul::mutex>{on_, std::defer_lock};
     return std::unique_lock<downhaul::mutex>{on_, std::adopt_lock};
