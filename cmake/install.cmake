@@ -6,6 +6,11 @@ set(downhaul_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/downhaul)
 
 install(TARGETS downhaul EXPORT downhaul-targets FILE_SET HEADERS)
 install(EXPORT downhaul-targets NAMESPACE downhaul:: DESTINATION ${downhaul_package_dir})
+# By themselves: they are only looked at where Boost.Asio is found.
+if(TARGET downhaul_asio)
+  install(TARGETS downhaul_asio EXPORT downhaul-asio-targets FILE_SET HEADERS)
+  install(EXPORT downhaul-asio-targets NAMESPACE downhaul:: DESTINATION ${downhaul_package_dir})
+endif()
 
 configure_package_config_file(
   ${CMAKE_CURRENT_LIST_DIR}/downhaul-config.cmake.in

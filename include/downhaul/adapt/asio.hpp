@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) 2026 the downhaul authors
+//
+// downhaul/adapt/asio.hpp — Boost.Asio and downhaul in one program.
+//
+// Idea       asio/use_goroutine.hpp  an Asio operation awaited by a goroutine, or by a task
+//            asio/asio_thread.hpp    an io_context and the thread that runs it
+//            CMake: target_link_libraries(… downhaul::asio), with Boost 1.77 or newer.
+#pragma once
+
+#include "downhaul/adapt/asio/asio_thread.hpp"
+#include "downhaul/adapt/asio/use_goroutine.hpp"
