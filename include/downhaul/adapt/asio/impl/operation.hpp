@@ -34,6 +34,10 @@
 
 namespace downhaul::impl {
 
+/// As those of the objects of Asio do, and of what is composed of those.
+template <class Initiation>
+concept says_executor = requires(const Initiation& i) { i.get_executor(); };
+
 struct no_executor {};
 struct no_canceller {};
 

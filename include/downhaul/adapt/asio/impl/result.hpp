@@ -95,8 +95,8 @@ class asio_outcome {
   asio_return_t<Throws, Values...> take(const asio_error_place& place, const context* ended) {
     place.clear();
     if (exception_ != nullptr) {
+      keep_reachable(exception_);
       if (!(ended != nullptr && says_aborted(exception_))) {
-        keep_reachable(exception_);
         std::rethrow_exception(std::exchange(exception_, nullptr));
       }
       end<Throws>(place, *ended);

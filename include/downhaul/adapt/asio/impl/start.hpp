@@ -45,9 +45,6 @@ struct asio_wait_options {
 template <bool Throws, class Signature>
 using asio_result_t = typename asio_signature<Signature>::template result<Throws>;
 
-template <class Initiation>
-concept says_executor = requires(const Initiation& i) { i.get_executor(); };
-
 /// Where the operation is cancelled.
 template <class Options, class Initiation>
 auto asio_executor_of(const Options& says, const Initiation& initiation) noexcept {
