@@ -7,6 +7,7 @@
 // Ownership  It outlives the objects made with it, and the goroutines that use those. Its end stops the
 //            io_context, joins the thread, and destroys handlers that are left.
 // Threads    One runs handlers, so that its executor is as good as a strand.
+// Errors     An exception that leaves a handler ends the program.
 // Cost       A thread, asleep in epoll_wait while nothing happens.
 #pragma once
 

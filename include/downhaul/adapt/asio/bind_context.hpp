@@ -23,7 +23,6 @@
 #include <boost/asio/associator.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_type.hpp>
-#include <boost/asio/system_executor.hpp>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -68,11 +67,10 @@ class asio_context_start {
   template <class I, class Handler, class... Args>
   void start(I&& initiation, Handler&& handler, Args&&... args) const {
     using inner = std::decay_t<Handler>;
-    const auto own = executor_of(handler);
-    const auto object = object_executor(own);
-    using link = asio_context_link<std::decay_t<decltype(own)>, std::decay_t<decltype(object)>>;
+    const auto ex = executor_for(handler);
+    using link = asio_context_link<std::decay_t<decltype(ex)>>;
     std::shared_ptr<link> made;
-    if (done_of(ctx_) != nullptr) made = std::make_shared<link>(own, object, type_);
+    if (done_of(ctx_) != nullptr) made = std::make_shared<link>(ex, type_);
     // Whichever way this is left, the operation has its slot by then, or will never have one.
     const typename link::begun announce{made};
     asio_context_handler<inner, link> bound{std::forward<Handler>(handler), made};
@@ -83,23 +81,20 @@ class asio_context_start {
     std::forward<I>(initiation)(std::move(bound), std::forward<Args>(args)...);
   }
   template <class Handler>
-  auto executor_of(const Handler& handler) const noexcept {
+  auto executor_for(const Handler& handler) const noexcept {
     if constexpr (says_executor<Initiation>) {
-      return boost::asio::get_associated_executor(handler, initiation_.get_executor());
+      const auto own = boost::asio::get_associated_executor(handler, initiation_.get_executor());
+      if constexpr (of_the_system<decltype(own)>) {
+        return initiation_.get_executor();
+      } else {
+        return own;
+      }
     } else {
-      using found = typename boost::asio::associated_executor<Handler>::type;
-      static_assert(!std::is_same_v<found, boost::asio::system_executor>,
+      const auto own = boost::asio::get_associated_executor(handler);
+      static_assert(!of_the_system<decltype(own)>,
                     "this operation does not say on which executor it may be cancelled: write "
                     "bind_context(ctx, bind_executor(executor, token))");
-      return boost::asio::get_associated_executor(handler);
-    }
-  }
-  template <class Executor>
-  auto object_executor(const Executor& otherwise) const noexcept {
-    if constexpr (says_executor<Initiation>) {
-      return initiation_.get_executor();
-    } else {
-      return otherwise;
+      return own;
     }
   }
 

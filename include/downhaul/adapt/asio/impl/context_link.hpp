@@ -21,12 +21,13 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/execution/context.hpp>
-#include <boost/asio/execution_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/query.hpp>
-#include <boost/asio/system_executor.hpp>
+#include <boost/asio/system_context.hpp>
 #include <chrono>
+#include <concepts>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "downhaul/adapt/asio/impl/operation.hpp"
@@ -37,12 +38,18 @@
 
 namespace downhaul::impl {
 
-/// `Own`: of the handler. `Object`: of what the operation belongs to.
-template <class Own, class Object>
-class asio_context_link : public std::enable_shared_from_this<asio_context_link<Own, Object>> {
+/// An executor that runs many things at a time, as that of the handlers of use_future.
+template <class Executor>
+concept of_the_system =
+    std::same_as<std::remove_cvref_t<decltype(boost::asio::query(std::declval<const Executor&>(),
+                                                                 boost::asio::execution::context))>,
+                 boost::asio::system_context>;
+
+template <class Executor>
+class asio_context_link : public std::enable_shared_from_this<asio_context_link<Executor>> {
  public:
-  asio_context_link(const Own& own, const Object& object, boost::asio::cancellation_type type)
-      : own_{own}, object_{object}, on_own_{!is_system(own)}, type_{type} {
+  asio_context_link(const Executor& ex, boost::asio::cancellation_type type)
+      : executor_{ex}, type_{type} {
     begun_.add();
   }
   asio_context_link(const asio_context_link&) = delete;
@@ -87,15 +94,6 @@ class asio_context_link : public std::enable_shared_from_this<asio_context_link<
   }
 
  private:
-  /// Its threads run many things at a time.
-  static bool is_system(const Own& ex) noexcept {
-    using boost::asio::execution_context;
-    const auto context_of = [](const auto& e) -> const execution_context* {
-      return &boost::asio::query(e, boost::asio::execution::context);
-    };
-    return context_of(ex) == context_of(boost::asio::system_executor{});
-  }
-
   void begin() noexcept {
     if (!has_begun_.exchange(true)) begun_.done();
   }
@@ -117,12 +115,7 @@ class asio_context_link : public std::enable_shared_from_this<asio_context_link<
   }
   bool try_post() noexcept {
     try {
-      auto request = [me = this->shared_from_this()] { me->emit(me->type_); };
-      if (on_own_) {
-        boost::asio::post(own_, std::move(request));
-      } else {
-        boost::asio::post(object_, std::move(request));
-      }
+      boost::asio::post(executor_, [me = this->shared_from_this()] { me->emit(me->type_); });
       return true;
     } catch (...) {
       return false;  // no memory
@@ -135,9 +128,7 @@ class asio_context_link : public std::enable_shared_from_this<asio_context_link<
     emitting_ = false;
   }
 
-  const Own own_;
-  const Object object_;
-  const bool on_own_;
+  const Executor executor_;
   const boost::asio::cancellation_type type_;
   static constexpr int idle = 0;
   static constexpr int posts = 1;

@@ -130,9 +130,10 @@ class asio_handler_base {
   using cancellation_slot_type = boost::asio::cancellation_slot;
 
   asio_handler_base(asio_operation<Signature>& of, bool has_slot, Executor ex) noexcept
-      : of_{&of}, has_slot_{has_slot}, executor_{std::move(ex)} {}
+      : of_{&of}, memory_{&of}, has_slot_{has_slot}, executor_{std::move(ex)} {}
   asio_handler_base(asio_handler_base&& other) noexcept
       : of_{std::exchange(other.of_, nullptr)},
+        memory_{other.memory_},
         has_slot_{other.has_slot_},
         executor_{std::move(other.executor_)} {}
   asio_handler_base& operator=(asio_handler_base&&) = delete;
@@ -153,13 +154,15 @@ class asio_handler_base {
     of.handler_gone();
   }
 
-  allocator_type get_allocator() const noexcept { return allocator_type{*of_}; }
+  allocator_type get_allocator() const noexcept { return allocator_type{*memory_}; }
   cancellation_slot_type get_cancellation_slot() const noexcept {
-    return has_slot_ ? of_->signal.slot() : cancellation_slot_type{};
+    return has_slot_ ? memory_->signal.slot() : cancellation_slot_type{};
   }
 
  protected:
-  asio_operation<Signature>* of_;
+  asio_operation<Signature>* of_;  // null: moved from, or called
+  // Asio asks a handler that was moved from for the allocator, to give back what the other's operation lay in.
+  asio_operation_base* memory_;
   bool has_slot_;
   [[no_unique_address]] Executor executor_;
 };

@@ -159,10 +159,11 @@ asio_result_t<Throws, Signature> asio_wait(Options says, Initiation&& initiation
       std::error_code ended;
       call.over.wait(*call.ctx(), ended);
       if (!ended) return call.template take<Throws>(nullptr);
-      auto request = call.cancel(where);
-      while (request == nullptr && call.over.unfinished() != 0) {
-        sleep(asio_retry_cancel);
+      std::shared_ptr<asio_cancel_request> request;
+      while (call.over.unfinished() != 0) {
         request = call.cancel(where);
+        if (request != nullptr) break;
+        sleep(asio_retry_cancel);
       }
       call.over.wait();
       if (request != nullptr && !request->retire()) request->ended.wait();
@@ -190,12 +191,10 @@ task<asio_result_t<Throws, Signature>> asio_wait_in_task(Options says, context c
     if (call.ctx() != nullptr) {
       std::error_code ended;
       co_await async_wait(ctx, call.over, ended);
-      if (ended) {
+      while (ended && call.over.unfinished() != 0) {
         request = call.cancel(where);
-        while (request == nullptr && call.over.unfinished() != 0) {
-          co_await async_sleep(asio_retry_cancel);
-          request = call.cancel(where);
-        }
+        if (request != nullptr) break;
+        co_await async_sleep(asio_retry_cancel);
       }
     }
   }
