@@ -2,13 +2,14 @@
 # What joins downhaul with other libraries: headers only, a target each, and only where the other library is found, so
 # that downhaul itself depends on none of them.
 
-# downhaul::asio: Boost.Asio has cancellation slots since 1.77.
+# Boost.Asio has cancellation slots since 1.77.
 set(downhaul_asio_boost 1.77)
-if(Boost_VERSION VERSION_GREATER_EQUAL downhaul_asio_boost AND TARGET Boost::headers)
-  find_file(DOWNHAUL_ASIO_HEADER boost/asio/cancellation_signal.hpp PATHS ${Boost_INCLUDE_DIRS})
-  mark_as_advanced(DOWNHAUL_ASIO_HEADER)
+if(NOT DOWNHAUL_ASIO)
+  return()
 endif()
-if(NOT DOWNHAUL_ASIO_HEADER)
+find_file(DOWNHAUL_ASIO_HEADER boost/asio/cancellation_signal.hpp PATHS ${Boost_INCLUDE_DIRS})
+mark_as_advanced(DOWNHAUL_ASIO_HEADER)
+if(Boost_VERSION VERSION_LESS downhaul_asio_boost OR NOT DOWNHAUL_ASIO_HEADER)
   message(STATUS "downhaul::asio is left out: it needs the headers of Boost.Asio ${downhaul_asio_boost} or newer")
   return()
 endif()
