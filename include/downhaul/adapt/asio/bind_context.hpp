@@ -8,8 +8,9 @@
 //            As bind_cancellation_slot, with a context in the signal's place. The operation reports
 //            operation_aborted, as whenever it is cancelled; ctx.err() and ctx.cause() say why.
 // Ownership  The token keeps ctx. The operation keeps what it needs of both.
-// Threads    The end of ctx posts to the handler's associated executor; where it has none, or as that of
-//            use_future one of the system's, to that of the operation's object. There the operation is cancelled unless its handler has been called. As with all
+// Threads    The end of ctx posts a request that takes the way of the handler: to the executor of the
+//            operation's object, from there to the handler's associated one. There the operation is
+//            cancelled unless its handler has been called. As with all
 //            cancellation in Asio that executor has to run one thing at a time: a strand, or an
 //            io_context with one thread. What else is bound to the token belongs inside:
 //            bind_context(ctx, bind_executor(strand, f)). A slot of the token itself works too.
@@ -23,6 +24,7 @@
 #include <boost/asio/associator.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/system_executor.hpp>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -67,10 +69,11 @@ class asio_context_start {
   template <class I, class Handler, class... Args>
   void start(I&& initiation, Handler&& handler, Args&&... args) const {
     using inner = std::decay_t<Handler>;
-    const auto ex = executor_for(handler);
-    using link = asio_context_link<std::decay_t<decltype(ex)>>;
+    const auto object = object_executor();
+    const auto own = executor_of(handler);
+    using link = asio_context_link<std::decay_t<decltype(own)>, std::decay_t<decltype(object)>>;
     std::shared_ptr<link> made;
-    if (done_of(ctx_) != nullptr) made = std::make_shared<link>(ex, type_);
+    if (done_of(ctx_) != nullptr) made = std::make_shared<link>(own, object, type_);
     // Whichever way this is left, the operation has its slot by then, or will never have one.
     const typename link::begun announce{made};
     asio_context_handler<inner, link> bound{std::forward<Handler>(handler), made};
@@ -80,21 +83,23 @@ class asio_context_start {
     }
     std::forward<I>(initiation)(std::move(bound), std::forward<Args>(args)...);
   }
-  template <class Handler>
-  auto executor_for(const Handler& handler) const noexcept {
+  auto object_executor() const noexcept {
     if constexpr (says_executor<Initiation>) {
-      const auto own = boost::asio::get_associated_executor(handler, initiation_.get_executor());
-      if constexpr (of_the_system<decltype(own)>) {
-        return initiation_.get_executor();
-      } else {
-        return own;
-      }
+      return initiation_.get_executor();
     } else {
-      const auto own = boost::asio::get_associated_executor(handler);
-      static_assert(!of_the_system<decltype(own)>,
+      return no_executor{};
+    }
+  }
+  template <class Handler>
+  auto executor_of(const Handler& handler) const noexcept {
+    if constexpr (says_executor<Initiation>) {
+      return boost::asio::get_associated_executor(handler, initiation_.get_executor());
+    } else {
+      using found = typename boost::asio::associated_executor<Handler>::type;
+      static_assert(!std::is_same_v<found, boost::asio::system_executor>,
                     "this operation does not say on which executor it may be cancelled: write "
                     "bind_context(ctx, bind_executor(executor, token))");
-      return own;
+      return boost::asio::get_associated_executor(handler);
     }
   }
 

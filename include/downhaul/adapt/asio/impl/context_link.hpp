@@ -20,14 +20,12 @@
 #include <boost/asio/associator.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_type.hpp>
-#include <boost/asio/execution/context.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/query.hpp>
-#include <boost/asio/system_context.hpp>
 #include <chrono>
 #include <concepts>
 #include <memory>
-#include <type_traits>
+#include <new>
 #include <utility>
 
 #include "downhaul/adapt/asio/impl/operation.hpp"
@@ -38,18 +36,14 @@
 
 namespace downhaul::impl {
 
-/// An executor that runs many things at a time, as that of the handlers of use_future.
-template <class Executor>
-concept of_the_system =
-    std::same_as<std::remove_cvref_t<decltype(boost::asio::query(std::declval<const Executor&>(),
-                                                                 boost::asio::execution::context))>,
-                 boost::asio::system_context>;
-
-template <class Executor>
-class asio_context_link : public std::enable_shared_from_this<asio_context_link<Executor>> {
+/// `Own`: of the handler. `Object`: of what the operation belongs to, or no_executor. The request takes the
+/// way of a handler of Asio: posted to the object's, dispatched from there to its own. So one that does not
+/// keep things apart, as that of use_future, is kept to the object's.
+template <class Own, class Object>
+class asio_context_link : public std::enable_shared_from_this<asio_context_link<Own, Object>> {
  public:
-  asio_context_link(const Executor& ex, boost::asio::cancellation_type type)
-      : executor_{ex}, type_{type} {
+  asio_context_link(const Own& own, const Object& object, boost::asio::cancellation_type type)
+      : own_{own}, object_{object}, type_{type} {
     begun_.add();
   }
   asio_context_link(const asio_context_link&) = delete;
@@ -115,10 +109,24 @@ class asio_context_link : public std::enable_shared_from_this<asio_context_link<
   }
   bool try_post() noexcept {
     try {
-      boost::asio::post(executor_, [me = this->shared_from_this()] { me->emit(me->type_); });
+      if constexpr (std::same_as<Object, no_executor>) {
+        boost::asio::post(own_, [me = this->shared_from_this()] { me->emit(me->type_); });
+      } else {
+        boost::asio::post(object_, [me = this->shared_from_this()] { me->dispatch_request(); });
+      }
       return true;
     } catch (...) {
       return false;  // no memory
+    }
+  }
+  void dispatch_request() {
+    for (;;) {
+      try {
+        boost::asio::dispatch(own_, [me = this->shared_from_this()] { me->emit(me->type_); });
+        return;
+      } catch (const std::bad_alloc&) {
+        sleep(std::chrono::milliseconds{1});
+      }
     }
   }
   void emit(boost::asio::cancellation_type type) {
@@ -128,7 +136,8 @@ class asio_context_link : public std::enable_shared_from_this<asio_context_link<
     emitting_ = false;
   }
 
-  const Executor executor_;
+  const Own own_;
+  [[no_unique_address]] const Object object_;
   const boost::asio::cancellation_type type_;
   static constexpr int idle = 0;
   static constexpr int posts = 1;
