@@ -166,6 +166,7 @@ KNOWN = {  # peers that a rival's program stands for, and how to come by it
     ("boost_fiber",): lambda build: Cpp(build, "boost_fiber", "boost_fiber", True),
     ("tbb",): lambda build: Cpp(build, "tbb", "tbb", True),
     ("asio",): lambda build: Cpp(build, "asio", "asio", False),
+    ("asio", "echo"): lambda build: Cpp(build, "asio_echo", "asio", False),
 }
 
 

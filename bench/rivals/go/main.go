@@ -99,4 +99,5 @@ func main() {
 	benchSched()
 	benchTimers()
 	benchParked()
+	echoBenches()
 }
