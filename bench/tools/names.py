@@ -50,6 +50,8 @@ def group_of(scenario, parameter):
         return f"{scenario.rpartition('_')[0]}/{parameter}"
     if scenario.startswith("parked_"):
         return f"parked/{parameter}"
+    if scenario.startswith("echo_"):
+        return f"echo/{re.sub(', p(50|99)$', '', parameter)}"
     if scenario == "timer_1e6":
         return "timer_1e6/pending"
     return f"{scenario}/{re.sub(' (p50|p99|max)$', '', parameter)}"
