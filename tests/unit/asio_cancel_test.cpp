@@ -7,6 +7,7 @@
 
 #include <array>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -17,6 +18,7 @@
 #include <optional>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 
 #include "downhaul/adapt/asio/asio_thread.hpp"
 #include "downhaul/adapt/asio/use_goroutine.hpp"
@@ -334,6 +336,30 @@ TEST(asio_cancel, may_race_with_the_completion) {
     }
   });
   EXPECT_EQ(either[0] + either[1], 400);
+}
+
+// There the handler may be called while the cancel runs: the caller waits for the end of both.
+TEST(asio_cancel, may_race_on_an_io_context_that_two_threads_run) {
+  test_runtime rt;
+  asio::io_context io;
+  auto work = asio::make_work_guard(io);
+  std::thread one{[&] { io.run(); }};
+  std::thread two{[&] { io.run(); }};
+  int either[2] = {};
+  rt.run([&] {
+    for (int i = 0; i < 300; ++i) {
+      auto timer = std::make_unique<asio::steady_timer>(io, 50us);
+      auto [ctx, cancel] = downhaul::with_timeout(background(), 50us);
+      std::error_code ec;
+      timer->async_wait(use_goroutine(ctx, ec));
+      timer.reset();
+      ++either[ec == downhaul::errc::deadline_exceeded];
+    }
+  });
+  work.reset();
+  one.join();
+  two.join();
+  EXPECT_EQ(either[0] + either[1], 300);
 }
 
 }  // namespace
